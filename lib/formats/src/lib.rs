@@ -1,0 +1,6 @@
+//! File formats that two or more NestOS tools read or write: one module, one parser, one printer
+//! each. Nothing here calls a clock, a file system, a network or a process.
+
+pub mod bls;
+pub mod disk_layout;
+pub mod kargs;
