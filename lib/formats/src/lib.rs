@@ -4,3 +4,4 @@
 pub mod bls;
 pub mod disk_layout;
 pub mod kargs;
+pub mod yaml;

@@ -1,0 +1,124 @@
+use super::*;
+use proptest::prelude::{any, prop, proptest};
+
+fn at(line: usize, column: usize) -> Mark {
+    Mark { line, column }
+}
+
+#[test]
+fn nodes_know_their_line_and_column() {
+    let root = parse("a: 1\nb:\n  - é: x\n    c: [y, \"z\"]\n".as_bytes()).unwrap();
+    let item = &root.get("b").unwrap().items().unwrap()[0];
+    assert_eq!(item.start, at(3, 5));
+    assert_eq!(item.get("é").unwrap().start, at(3, 8));
+    let list = item.get("c").unwrap();
+    assert_eq!(list.start, at(4, 8));
+    assert_eq!(list.items().unwrap()[1].start, at(4, 12));
+    assert_eq!(list.items().unwrap()[1].as_str(), Some("z"));
+    assert_eq!((list.kind(), item.kind()), ("a list", "a mapping"));
+}
+
+#[test]
+fn byte_order_marks_line_ends_and_utf16_do_not_change_what_is_read() {
+    let utf16: Vec<u8> = "\u{feff}a: 𝄞\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16_be: Vec<u8> = "\u{feff}a: 𝄞\r\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for text in ["\u{feff}a: 𝄞\r\n".as_bytes(), b"a: \xf0\x9d\x84\x9e", &utf16, &utf16_be] {
+        let root = parse(text).unwrap();
+        assert_eq!(root.get("a").unwrap().as_str(), Some("𝄞"));
+        assert_eq!(root.get("a").unwrap().start, at(1, 4));
+    }
+}
+
+#[test]
+fn nulls_are_told_from_text() {
+    let root = parse(b"a:\nb: ~\nc: null\nd: ''\ne: \"null\"\n").unwrap();
+    let null = |key: &str| root.get(key).unwrap().is_null();
+    assert_eq!(["a", "b", "c", "d", "e"].map(null), [true, true, true, false, false]);
+    assert!(parse(b"").unwrap().is_null());
+    assert!(parse(b"# only a comment\n---\n").unwrap().is_null());
+}
+
+#[test]
+fn only_the_first_document_is_read() {
+    let root = parse(b"a: 1\n---\nb: [\n").unwrap();
+    assert_eq!(root.entries().unwrap().len(), 1);
+}
+
+#[test]
+fn duplicate_keys_are_refused_with_both_places() {
+    let error = parse(b"x:\n  a: 1\n  b: 2\n  a: 3\n").unwrap_err();
+    assert_eq!((error.context, error.at), (Some(at(2, 3)), Some(at(4, 3))));
+    assert_eq!(error.to_string(), "line 4 column 3: key \"a\" was already given on line 2");
+    assert!(parse_lenient(b"a: 1\na: 2\n").is_ok());
+}
+
+#[test]
+fn an_alias_is_at_its_own_place_and_shares_the_value() {
+    let root = parse(b"a: &x {k: v}\nb: *x\n").unwrap();
+    let b = root.get("b").unwrap();
+    assert!(b.alias);
+    assert_eq!(b.start, at(2, 4));
+    assert_eq!(b.get("k").unwrap().start, at(1, 11));
+}
+
+#[test]
+fn an_alias_bomb_is_refused_by_parse_and_harmless_otherwise() {
+    let mut text = "x0: &x0 [a,a,a,a,a,a,a,a,a,a]\n".to_owned();
+    for n in 1..60 {
+        let list = vec![format!("*x{}", n - 1); 10].join(",");
+        text.push_str(&format!("x{n}: &x{n} [{list}]\n"));
+    }
+    assert_eq!(parse(text.as_bytes()).unwrap_err().problem, "document contains excessive aliasing");
+    assert!(parse_lenient(text.as_bytes()).is_ok());
+    assert!(parse(b"a: &a [*a]").unwrap_err().problem.contains("contains itself"));
+    assert!(parse(b"a: *b").unwrap_err().problem.contains("unknown anchor"));
+}
+
+#[test]
+fn nesting_is_bounded_and_deep_trees_are_freed_on_a_small_stack() {
+    let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+    let error = parse_lenient(deep(MAX_DEPTH + 1).as_bytes()).unwrap_err();
+    assert_eq!(error.problem, "exceeded max depth of 10000");
+    assert!(parse(deep(5_000).as_bytes()).is_ok());
+}
+
+#[test]
+fn bad_text_is_an_error_with_its_place() {
+    let cases: &[(&[u8], &str, Option<Mark>)] = &[
+        (b"a: \"b", "found unexpected end of stream", Some(at(1, 6))),
+        (b"a: \"b\\", "found unexpected end of stream", Some(at(2, 1))),
+        (b"[!t, a]", "did not find expected whitespace or line break", Some(at(1, 2))),
+        (b"a:\n\tc: d", "found character that cannot start any token", Some(at(2, 1))),
+        (b"a: \0", "control characters are not allowed", None),
+        (b"a: \xff", "invalid leading UTF-8 octet", None),
+        (b"a: \xc3", "incomplete UTF-8 octet sequence", None),
+        (b"a: \xc3(", "invalid trailing UTF-8 octet", None),
+        (b"\xff\xfea\0b", "incomplete UTF-16 character", None),
+        (b"%YAML 1.2\n---\na: b", "found incompatible YAML document", Some(at(1, 1))),
+    ];
+    for (text, problem, place) in cases {
+        let error = parse(text).unwrap_err();
+        assert_eq!((error.problem.as_str(), error.at), (*problem, *place), "{text:?}");
+    }
+}
+
+#[test]
+fn text_that_only_looks_like_a_trap_is_read() {
+    let root = parse(b"a: {b: \"x !y, z\", c: w !u, d: 1}\n").unwrap();
+    let a = root.get("a").unwrap();
+    assert_eq!(a.get("b").unwrap().as_str(), Some("x !y, z"));
+    assert_eq!(a.get("c").unwrap().as_str(), Some("w !u"));
+    assert_eq!(parse(b"a: b\\").unwrap().get("a").unwrap().as_str(), Some("b\\"));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        drop(parse(&bytes));
+    }
+
+    #[test]
+    fn no_yaml_like_text_makes_it_panic(text in "[-a:{}\\[\\], \n\"'!&*|>%#?\\\\~0.]{0,60}") {
+        drop(parse(text.as_bytes()));
+    }
+}
