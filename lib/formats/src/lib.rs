@@ -2,6 +2,8 @@
 //! each. Nothing here calls a clock, a file system, a network or a process.
 
 pub mod bls;
+pub mod console;
 pub mod disk_layout;
 pub mod kargs;
+pub mod platforms;
 pub mod yaml;
