@@ -2,7 +2,14 @@
 //! that others read, block devices. Tools decide with values and come here to act.
 
 pub mod atomic;
+pub mod blockdev;
 pub mod clock;
 pub mod cmd;
+pub mod disk_use;
 pub mod exit;
+pub mod gpt_disk;
+pub mod interrupt;
+mod ioctl;
+pub mod loopdev;
+pub mod mount;
 pub mod term;

@@ -1,0 +1,120 @@
+//! The one `unsafe` place: ioctls of block and loop devices, each behind a safe function that
+//! takes and returns values. Numbers and layouts are those of linux/fs.h and linux/loop.h.
+#![expect(unsafe_code, reason = "ioctls pass raw pointers; every caller outside is safe")]
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, RawFd};
+
+use nix::errno::Errno;
+use nix::libc::c_int;
+
+/// `LO_FLAGS_AUTOCLEAR`: the kernel detaches the loop device at its last close.
+const AUTOCLEAR: u32 = 4;
+
+mod raw {
+    use super::LoopConfig;
+    nix::ioctl_read!(blk_get_size64, 0x12, 114, u64);
+    nix::ioctl_read_bad!(blk_get_sector_size, 0x1268, nix::libc::c_int);
+    nix::ioctl_none!(blk_reread_partitions, 0x12, 95);
+    nix::ioctl_none_bad!(loop_ctl_get_free, 0x4C82);
+    nix::ioctl_write_ptr_bad!(loop_configure, 0x4C0A, LoopConfig);
+}
+
+/// `struct loop_config` with the embedded `struct loop_info64` spelled out.
+#[repr(C)]
+struct LoopConfig {
+    fd: u32,
+    block_size: u32,
+    device: u64,
+    inode: u64,
+    rdevice: u64,
+    offset: u64,
+    size_limit: u64,
+    number: u32,
+    encrypt_type: u32,
+    encrypt_key_size: u32,
+    flags: u32,
+    file_name: [u8; 64],
+    crypt_name: [u8; 64],
+    encrypt_key: [u8; 32],
+    init: [u64; 2],
+    reserved: [u64; 8],
+}
+
+/// The part of a file that a loop device shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// First byte.
+    pub(crate) offset: u64,
+    /// Number of bytes.
+    pub(crate) length: u64,
+    /// Logical sector size of the loop device.
+    pub(crate) sector_size: u32,
+}
+
+/// Returns the size of a block device in bytes (`BLKGETSIZE64`).
+pub(crate) fn size(device: &File) -> Result<u64, Errno> {
+    let mut bytes = 0_u64;
+    // SAFETY: the descriptor is open for the call and the kernel writes one u64.
+    unsafe { raw::blk_get_size64(device.as_raw_fd(), &raw mut bytes) }?;
+    Ok(bytes)
+}
+
+/// Returns the logical sector size of a block device in bytes (`BLKSSZGET`).
+pub(crate) fn sector_size(device: &File) -> Result<u64, Errno> {
+    let mut bytes: c_int = 0;
+    // SAFETY: the descriptor is open for the call and the kernel writes one int.
+    unsafe { raw::blk_get_sector_size(device.as_raw_fd(), &raw mut bytes) }?;
+    u64::try_from(bytes).map_err(|_negative| Errno::ERANGE)
+}
+
+/// Asks the kernel to read the partition table again (`BLKRRPART`).
+pub(crate) fn reread_partitions(device: &File) -> Result<(), Errno> {
+    // SAFETY: the descriptor is open for the call; there is no argument.
+    unsafe { raw::blk_reread_partitions(device.as_raw_fd()) }.map(drop)
+}
+
+/// Returns the number of a loop device nobody uses, creating one if needed
+/// (`LOOP_CTL_GET_FREE`).
+pub(crate) fn free_loop_number(control: &File) -> Result<u32, Errno> {
+    // SAFETY: the descriptor is open for the call; there is no argument.
+    let number = unsafe { raw::loop_ctl_get_free(control.as_raw_fd()) }?;
+    u32::try_from(number).map_err(|_negative| Errno::ERANGE)
+}
+
+/// Binds a window of `backing` to the loop device (`LOOP_CONFIGURE`); the kernel unbinds it when
+/// the last descriptor of the loop device is closed.
+pub(crate) fn configure_loop(device: &File, backing: &File, window: Window) -> Result<(), Errno> {
+    let fd: RawFd = backing.as_raw_fd();
+    let config = LoopConfig {
+        fd: u32::try_from(fd).map_err(|_negative| Errno::EBADF)?,
+        block_size: window.sector_size,
+        device: 0,
+        inode: 0,
+        rdevice: 0,
+        offset: window.offset,
+        size_limit: window.length,
+        number: 0,
+        encrypt_type: 0,
+        encrypt_key_size: 0,
+        flags: AUTOCLEAR,
+        file_name: [0; 64],
+        crypt_name: [0; 64],
+        encrypt_key: [0; 32],
+        init: [0; 2],
+        reserved: [0; 8],
+    };
+    // SAFETY: both descriptors are open for the call and the kernel only reads the structure,
+    // whose layout is that of struct loop_config.
+    unsafe { raw::loop_configure(device.as_raw_fd(), &raw const config) }.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loop_structure_has_the_kernel_size() {
+        assert_eq!(size_of::<LoopConfig>(), 304);
+    }
+}

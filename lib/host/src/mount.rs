@@ -1,0 +1,70 @@
+//! Mounts that nobody else sees: a thread of its own with a private mount namespace, in which the
+//! file system is the root directory. No symbolic link in it can lead outside, and a process that
+//! is killed leaves no mount behind. See mount_namespaces(7).
+
+use std::fs::File;
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{chroot, fchdir};
+
+/// How often unmounting is tried while something still holds the file system, and how long apart.
+const UNMOUNT_TRIES: u32 = 20;
+const UNMOUNT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Mounts `device` in a private namespace, runs `edit` with the file system as `/` and unmounts
+/// it. Paths inside `edit` start at the root of the file system.
+pub fn inside<T: Send>(
+    device: &Path,
+    fstype: &str,
+    edit: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let dir = tempfile::Builder::new().prefix("nestos-mount-").tempdir()?;
+    thread::scope(|scope| {
+        // unshare(CLONE_NEWNS) gives this thread alone its own root and mount table.
+        let worker = scope.spawn(|| in_namespace(device, fstype, dir.path(), edit));
+        worker.join().unwrap_or_else(|_panic| Err(anyhow!("editing {} failed", device.display())))
+    })
+}
+
+fn in_namespace<T>(
+    device: &Path,
+    fstype: &str,
+    dir: &Path,
+    edit: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    unshare(CloneFlags::CLONE_NEWNS).context("cannot make a private mount namespace")?;
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .context("cannot make the mounts private")?;
+    let outside = File::open("/").context("cannot open /")?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some(device), dir, Some(fstype), flags, none)
+        .with_context(|| format!("cannot mount {} as {fstype}", device.display()))?;
+    let edited = chroot(dir)
+        .and_then(|()| nix::unistd::chdir("/"))
+        .with_context(|| format!("cannot enter {}", dir.display()))
+        .and_then(|()| edit());
+    let left = fchdir(&outside)
+        .and_then(|()| chroot("."))
+        .context("cannot leave the mounted file system")
+        .and_then(|()| unmount(dir));
+    // The first cause stays on top: what `edit` says comes before what unmounting says.
+    let value = edited?;
+    left?;
+    Ok(value)
+}
+
+fn unmount(dir: &Path) -> Result<()> {
+    for _ in 1..UNMOUNT_TRIES {
+        match umount2(dir, MntFlags::empty()) {
+            Err(Errno::EBUSY) => thread::sleep(UNMOUNT_PAUSE),
+            other => return other.with_context(|| format!("cannot unmount {}", dir.display())),
+        }
+    }
+    umount2(dir, MntFlags::empty()).with_context(|| format!("cannot unmount {}", dir.display()))
+}
