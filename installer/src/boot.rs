@@ -1,0 +1,215 @@
+//! Edits of a fresh `/boot`: the first-boot config, the platform, the consoles and the kernel
+//! arguments. Works below any directory; in an installation that is the root of the mounted boot
+//! partition.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use nestos_formats::bls::Entry;
+use nestos_formats::console::{self, Console};
+use nestos_formats::kargs::{Karg, KernelArgs};
+use nestos_formats::platforms::{self, Platform, Platforms};
+use nestos_host::atomic;
+
+use crate::config::CheckedConfig;
+use crate::request::PlatformId;
+
+/// Platform descriptions, ours first.
+const PLATFORMS: [&str; 2] = ["nestos/platforms.json", "coreos/platforms.json"];
+
+/// GRUB configurations that may hold the console block, in order of preference.
+const CONSOLE_CONFIGS: [&str; 2] = ["grub2/console.cfg", "grub2/grub.cfg"];
+
+const PLATFORM_KARG: &str = "ignition.platform.id";
+
+/// What changes in `/boot`.
+#[derive(Debug, Default)]
+pub struct BootEdits {
+    /// Config for the first boot.
+    pub config: Option<CheckedConfig>,
+    /// Platform instead of the image's.
+    pub platform: Option<PlatformId>,
+    /// Consoles instead of the platform's.
+    pub consoles: Vec<Console>,
+    /// Kernel arguments to add.
+    pub append: Vec<Karg>,
+    /// Kernel arguments to remove.
+    pub delete: Vec<Karg>,
+}
+
+impl BootEdits {
+    /// Returns whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.config.is_none() && !self.edits_entry()
+    }
+
+    fn edits_entry(&self) -> bool {
+        self.platform.is_some()
+            || !self.consoles.is_empty()
+            || !self.append.is_empty()
+            || !self.delete.is_empty()
+    }
+}
+
+/// Applies the edits below `boot` and returns what the user should know.
+pub fn apply(edits: &BootEdits, boot: &Path) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    if let Some(config) = &edits.config {
+        write_config(config, boot)?;
+    }
+    if edits.edits_entry() {
+        let platforms = read_platforms(boot)?;
+        edit_entry(edits, &platforms, boot, &mut notes)?;
+        let commands = grub_commands(edits, &platforms);
+        if let Some(commands) = commands {
+            edit_grub(&commands, boot)?;
+        }
+    }
+    Ok(notes)
+}
+
+fn write_config(config: &CheckedConfig, boot: &Path) -> Result<()> {
+    let dir = boot.join("ignition");
+    let path = dir.join("config.ign");
+    let write = || -> Result<()> {
+        if !dir.is_dir() {
+            DirBuilder::new().mode(0o700).create(&dir)?;
+        }
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))?;
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(config.bytes())?;
+        file.sync_all()?;
+        File::open(&dir)?.sync_all()?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn read_platforms(boot: &Path) -> Result<Platforms> {
+    for path in PLATFORMS.map(|p| boot.join(p)) {
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                return Platforms::from_json(&text)
+                    .with_context(|| format!("cannot read {}", path.display()));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+    Ok(Platforms::default())
+}
+
+fn edit_entry(
+    edits: &BootEdits,
+    platforms: &Platforms,
+    boot: &Path,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    let path = default_entry(boot)?;
+    let mut edit = || -> Result<()> {
+        let mut entry: Entry = fs::read_to_string(&path)?.parse()?;
+        let mut args = entry.options()?;
+        if let Some(platform) = &edits.platform {
+            set_platform(&mut args, platform, platforms, notes)?;
+        }
+        set_consoles(&mut args, edits, platforms)?;
+        for arg in &edits.delete {
+            if args.delete(arg) == 0 {
+                notes.push(format!("kernel argument {arg} is not in the image; nothing to delete"));
+            }
+        }
+        args.extend(edits.append.iter().cloned());
+        entry.set_options(&args)?;
+        let mode = fs::metadata(&path)?.permissions().mode() & 0o7777;
+        atomic::write(&path, entry.to_string().as_bytes(), mode)
+    };
+    edit().with_context(|| format!("cannot edit the boot entry {}", path.display()))
+}
+
+/// Returns the entry that boots by default: the last by name.
+fn default_entry(boot: &Path) -> Result<PathBuf> {
+    let dir = boot.join("loader/entries");
+    let list = fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))?;
+    let paths = list.flatten().map(|e| e.path());
+    paths
+        .filter(|p| p.extension().is_some_and(|e| e == "conf"))
+        .max()
+        .ok_or_else(|| anyhow!("{} holds no boot entry", dir.display()))
+}
+
+fn set_platform(
+    args: &mut KernelArgs,
+    platform: &PlatformId,
+    platforms: &Platforms,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    let karg = |name: &str| format!("{PLATFORM_KARG}={name}").parse::<Karg>();
+    let old = karg(platforms::DEFAULT)?;
+    if args.replace(&old, &karg(platform.as_str())?) == 0 {
+        bail!("it lacks the kernel argument {old}, which --platform replaces");
+    }
+    if platforms.get(platform.as_str()).is_none() {
+        notes.push(format!(
+            "the image does not describe platform {}; only {PLATFORM_KARG} was set",
+            platform.as_str()
+        ));
+    }
+    Ok(())
+}
+
+/// Consoles given by name win over those of the platform, which win over the image's.
+fn set_consoles(args: &mut KernelArgs, edits: &BootEdits, platforms: &Platforms) -> Result<()> {
+    let wanted = wanted_platform(edits, platforms);
+    if edits.consoles.is_empty() && wanted.is_none() {
+        return Ok(());
+    }
+    for arg in platform_kargs(platforms.get(platforms::DEFAULT))? {
+        args.delete(&arg);
+    }
+    if edits.consoles.is_empty() {
+        args.extend(platform_kargs(wanted)?);
+    }
+    for console in &edits.consoles {
+        args.append(console.karg()?);
+    }
+    Ok(())
+}
+
+fn wanted_platform<'a>(edits: &BootEdits, platforms: &'a Platforms) -> Option<&'a Platform> {
+    edits
+        .platform
+        .as_ref()
+        .filter(|p| p.as_str() != platforms::DEFAULT)
+        .and_then(|p| platforms.get(p.as_str()))
+}
+
+fn platform_kargs(platform: Option<&Platform>) -> Result<Vec<Karg>> {
+    let texts = platform.map(|p| p.kernel_arguments.as_slice()).unwrap_or_default();
+    texts
+        .iter()
+        .map(|text| text.parse().with_context(|| format!("platforms.json: {text:?}")))
+        .collect()
+}
+
+fn grub_commands(edits: &BootEdits, platforms: &Platforms) -> Option<Vec<String>> {
+    if !edits.consoles.is_empty() {
+        return Some(console::grub_commands(&edits.consoles));
+    }
+    wanted_platform(edits, platforms).map(|p| p.grub_commands.clone())
+}
+
+fn edit_grub(commands: &[String], boot: &Path) -> Result<()> {
+    let path = CONSOLE_CONFIGS.map(|p| boot.join(p)).into_iter().find(|p| p.exists());
+    let path = path.ok_or_else(|| {
+        anyhow!("the image has neither {} nor {}", CONSOLE_CONFIGS[0], CONSOLE_CONFIGS[1])
+    })?;
+    let edit = || -> Result<()> {
+        let text = console::replace_block(&fs::read_to_string(&path)?, commands)?;
+        let mode = fs::metadata(&path)?.permissions().mode() & 0o7777;
+        atomic::write(&path, text.as_bytes(), mode)
+    };
+    edit().with_context(|| format!("cannot edit {}", path.display()))
+}

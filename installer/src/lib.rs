@@ -1,0 +1,20 @@
+//! Writes NestOS to a disk. `nestos-installer` is the command, `installnestos` the conversation;
+//! both end in [`install::run`].
+//!
+//! The order of things is the safety model: everything that can be checked is checked before the
+//! disk is touched; then the disk loses its old tables; the image's first MiB stays in memory until
+//! the whole image was read and verified and `/boot` is edited. See docs/installer.md.
+
+pub mod boot;
+pub mod checked;
+pub mod cli;
+pub mod config;
+pub mod decode;
+pub mod digest;
+pub mod fetch;
+pub mod install;
+pub mod live;
+pub mod progress;
+pub mod request;
+pub mod stream;
+pub mod write;
