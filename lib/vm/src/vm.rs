@@ -17,6 +17,13 @@ use crate::serial::Serial;
 use crate::ssh::{Ssh, SshKey};
 use crate::workdir::WorkDir;
 
+/// What the console says when a boot will not go on.
+const HOPELESS: [&str; 3] = [
+    "Kernel panic - not syncing",
+    "You are in emergency mode",
+    "NestOS: the boot stopped in the initramfs",
+];
+
 /// A running machine. When it goes out of scope QEMU is killed, and unless [`Vm::done`] was
 /// called its logs are kept and their place is printed.
 #[derive(Debug)]
@@ -52,7 +59,7 @@ impl Vm {
         self.process.is_running()
     }
 
-    /// Waits until `user` can log in; gives up early when the machine ends or its kernel panics.
+    /// Waits until `user` can log in; gives up early when the machine ends or its boot stops.
     pub fn wait_ssh(&self, user: &str, key: &SshKey, timeout: Duration) -> Result<Ssh> {
         let port = self.ssh_port.context("the machine has no network")?;
         let deadline = clock::instant() + timeout;
@@ -65,8 +72,8 @@ impl Vm {
             };
             let reason = if !self.is_running() {
                 "the machine has ended".to_owned()
-            } else if self.serial.has_said("Kernel panic - not syncing") {
-                "its kernel panicked".to_owned()
+            } else if let Some(said) = HOPELESS.iter().find(|text| self.serial.has_said(text)) {
+                format!("the console said `{said}`")
             } else if clock::instant() >= deadline {
                 format!("not in {} s", timeout.as_secs())
             } else {

@@ -1,0 +1,136 @@
+//! The build and the binaries that a suite tests, and the commands it starts with.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nestos_host::cmd::Cmd;
+use nestos_host::{clock, term};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const BUILD: &str = "NESTOS_TEST_BUILD";
+const BIN: &str = "NESTOS_TEST_BIN";
+
+/// How long a boot may take until ssh works: five times what an idle machine needs without KVM.
+pub const BOOT_TIME: Duration = Duration::from_secs(300);
+/// How long a guest may take to shut down.
+pub const OFF_TIME: Duration = Duration::from_secs(120);
+
+/// What is tested, and a directory for one test.
+#[derive(Debug)]
+pub struct Suite {
+    build: PathBuf,
+    meta: Value,
+    bin: PathBuf,
+    dir: TempDir,
+    /// Machines run one at a time, across test processes: without KVM two starve each other.
+    _turn: File,
+}
+
+impl Suite {
+    /// Finds what to test and waits for this test's turn; says so and returns `None` when the
+    /// environment names nothing to test.
+    pub fn find(test: &str) -> Result<Option<Self>> {
+        let (Some(build), Some(bin)) = (std::env::var_os(BUILD), std::env::var_os(BIN)) else {
+            term::warning(format_args!(
+                "SKIPPED {test}: set {BUILD} to a nosa build and {BIN} to the built binaries"
+            ));
+            return Ok(None);
+        };
+        let build = build_directory(Path::new(&build))?;
+        let meta = read_meta(&build)?;
+        let bin = Path::new(&bin).canonicalize().with_context(|| format!("{BIN} is wrong"))?;
+        let turn = std::env::temp_dir().join("nestos-tests.lock");
+        let turn =
+            File::create(&turn).with_context(|| format!("cannot open {}", turn.display()))?;
+        turn.lock().context("cannot wait for other tests to end")?;
+        term::status(format_args!("{test}: testing {}", build.display()));
+        let dir = tempfile::Builder::new().prefix("nestos-test-").tempdir()?;
+        Ok(Some(Self { build, meta, bin, dir, _turn: turn }))
+    }
+
+    /// Returns the test's own directory, which goes away with it.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Returns the image called `key` in the build's meta.json, such as `metal` or `qemu`.
+    pub fn image(&self, key: &str) -> Result<PathBuf> {
+        let path = self.meta["images"][key]["path"].as_str();
+        let path = path.with_context(|| {
+            format!("{} lists no {key} image", self.build.join("meta.json").display())
+        })?;
+        Ok(self.build.join(path))
+    }
+
+    /// Compiles a Butane config with the butane under test and returns the Ignition file.
+    pub fn compile(&self, name: &str, config: &str) -> Result<PathBuf> {
+        let source = self.dir().join(name).with_extension("bu");
+        let output = self.dir().join(name).with_extension("ign");
+        fs::write(&source, config)?;
+        Cmd::new(self.bin.join("butane"))
+            .arg(&source)
+            .arg("-o")
+            .arg(&output)
+            .arg("-p")
+            .run()
+            .with_context(|| format!("compiling {name}:\n{config}"))?;
+        Ok(output)
+    }
+
+    /// Installs the metal image to `device` with the installer under test.
+    pub fn install(&self, device: &Path, ignition: &Path, kargs: &[&str]) -> Result<()> {
+        let mut install = Cmd::new(self.bin.join("nestos-installer"))
+            .args(["install", "--insecure", "--image-file"])
+            .arg(self.image("metal")?)
+            .arg("--ignition-file")
+            .arg(ignition);
+        for karg in kargs {
+            install = install.args(["--append-karg", karg]);
+        }
+        timed("installing", || install.arg(device).run())
+    }
+}
+
+/// Prints how long a step took.
+pub fn timed<T>(step: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = clock::instant();
+    let result = run().with_context(|| format!("{step} failed"))?;
+    let seconds = clock::instant().duration_since(start).as_secs_f64();
+    term::status(format_args!("{seconds:7.1} s  {step}"));
+    Ok(result)
+}
+
+fn build_directory(named: &Path) -> Result<PathBuf> {
+    let candidates = [named.to_owned(), named.join("builds/latest").join(std::env::consts::ARCH)];
+    match candidates.iter().find(|dir| dir.join("meta.json").exists()) {
+        Some(dir) => Ok(dir.canonicalize()?),
+        None => bail!("{BUILD}={} is no build: it has no meta.json", named.display()),
+    }
+}
+
+fn read_meta(build: &Path) -> Result<Value> {
+    let path = build.join("meta.json");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_is_found_by_its_own_path_and_by_the_working_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let build = dir.path().join("builds/latest").join(std::env::consts::ARCH);
+        fs::create_dir_all(&build).unwrap();
+        assert!(build_directory(dir.path()).is_err());
+        fs::write(build.join("meta.json"), "{}").unwrap();
+        let build = build.canonicalize().unwrap();
+        assert_eq!(build_directory(dir.path()).unwrap(), build);
+        assert_eq!(build_directory(&build).unwrap(), build);
+    }
+}
