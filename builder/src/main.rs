@@ -1,2 +1,124 @@
-//! Under construction.
-fn main() {}
+//! nosa, the image builder of NestOS: config -> root file system -> ostree commit -> disk images.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use nestos_formats::disk_layout::Arch;
+use nestos_host::cmd::Cmd;
+use nestos_host::exit::Exit;
+use nestos_host::term;
+
+mod build;
+mod calendar;
+mod chroot;
+mod cli;
+mod commit;
+mod config;
+mod digest;
+mod disk;
+mod packages;
+mod steps;
+mod tree;
+mod workdir;
+
+use build::{Fetch, Redo, Session};
+use cli::{Cli, Command, Extend, Mirrored, Target};
+use disk::Kind;
+use packages::Mirror;
+use workdir::{InitRequest, Occupied, WorkDir};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => Exit::Done.into(),
+        Err(err) => {
+            term::error(&err);
+            Exit::Failed.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let open = |mirrored: Mirrored| -> Result<Session> {
+        let mirror = mirrored.mirror.map_or(Mirror::OfHost, Mirror::Given);
+        Session::open(WorkDir::open(&cli.workdir)?, arch()?, &mirror)
+    };
+    match cli.command {
+        Command::Init(args) => init(&cli.workdir, args),
+        Command::Fetch(mirrored) => open(mirrored)?.fetch().map(drop),
+        Command::Build(args) => {
+            let kinds = kinds(&args.targets);
+            let fetch = if args.fetch { Fetch::Always } else { Fetch::IfNeeded };
+            open(args.mirrored)?.build(&kinds, fetch, redo(args.force))
+        }
+        Command::BuildextendQemu(args) => extend(open, args, Kind::Qemu),
+        Command::BuildextendMetal(args) => extend(open, args, Kind::Metal),
+        Command::List => list(&WorkDir::open(&cli.workdir)?),
+        Command::Basearch => {
+            term::result(arch()?);
+            Ok(())
+        }
+    }
+}
+
+fn init(root: &std::path::Path, args: cli::Init) -> Result<()> {
+    let occupied = if args.force { Occupied::Use } else { Occupied::Refuse };
+    let request = InitRequest {
+        config: args.config,
+        subdir: args.subdir,
+        branch: args.branch,
+        tools_root: args.tools_root,
+        occupied,
+    };
+    std::fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
+    WorkDir::init(root, &request)
+}
+
+fn extend(open: impl Fn(Mirrored) -> Result<Session>, args: Extend, kind: Kind) -> Result<()> {
+    let redo = redo(args.force);
+    open(args.mirrored)?.extend(kind, redo)
+}
+
+fn redo(force: bool) -> Redo {
+    if force { Redo::Yes } else { Redo::No }
+}
+
+/// Without a target: ostree and qemu (the container image is not made yet).
+fn kinds(targets: &[Target]) -> Vec<Kind> {
+    if targets.is_empty() {
+        term::status("no target given: making the ostree commit and the qemu image");
+        return vec![Kind::Qemu];
+    }
+    let mut kinds: Vec<Kind> = targets
+        .iter()
+        .filter_map(|t| match t {
+            Target::Ostree => None,
+            Target::Qemu => Some(Kind::Qemu),
+            Target::Metal => Some(Kind::Metal),
+        })
+        .collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds
+}
+
+fn arch() -> Result<Arch> {
+    Ok(Cmd::new("uname").arg("-m").output()?.trim().parse()?)
+}
+
+fn list(workdir: &WorkDir) -> Result<()> {
+    let builds = workdir.builds()?;
+    if builds.builds.is_empty() {
+        term::result("No builds!");
+    }
+    for build in &builds.builds {
+        term::result(&build.id);
+        for arch in &build.arches {
+            let meta = workdir.meta(&build.id, arch)?;
+            let images: Vec<&str> = meta.images.keys().map(String::as_str).collect();
+            term::result(format!("   Timestamp: {}", meta.ostree_timestamp));
+            term::result(format!("   Artifacts: {arch}: ostree {}", images.join(" ")));
+        }
+    }
+    Ok(())
+}

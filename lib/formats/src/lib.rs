@@ -2,6 +2,7 @@
 //! each. Nothing here calls a clock, a file system, a network or a process.
 
 pub mod bls;
+pub mod builds;
 pub mod console;
 pub mod disk_layout;
 pub mod kargs;

@@ -1,0 +1,365 @@
+//! `fetch`, `build` and `buildextend-*`: which steps are due, and doing them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use nestos_formats::builds::{Artifact, Meta};
+use nestos_formats::disk_layout::Arch;
+use nestos_host::term::{self, WithHint};
+use nestos_host::{atomic, clock};
+use serde_json::Value;
+
+use crate::calendar::{Moment, next_version};
+use crate::commit::Repo;
+use crate::config::Config;
+use crate::digest::{Inputs, sha256_of};
+use crate::disk::{self, Kind};
+use crate::packages::{self, Lock, Mirror, Request};
+use crate::steps::{Steps, bytes};
+use crate::tree::{self, LayerDir};
+use crate::workdir::WorkDir;
+
+/// Key of meta.json: digest of the settings that images are made with.
+const IMAGE_CONFIG: &str = "coreos-assembler.image-config-checksum";
+/// Key of meta.json: which installed packages hold the tools that made the images.
+const ROOTFS: &str = "nosa.rootfs";
+const BASEARCH: &str = "coreos-assembler.basearch";
+
+/// When to resolve packages again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fetch {
+    /// When the request changed or was never resolved.
+    IfNeeded,
+    /// In any case.
+    Always,
+}
+
+/// Whether a step whose inputs did not change is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Redo {
+    /// Not again.
+    No,
+    /// Again.
+    Yes,
+}
+
+/// A working directory with its config, ready to work.
+#[derive(Debug)]
+pub(crate) struct Session {
+    workdir: WorkDir,
+    config: Config,
+    arch: Arch,
+    request: Request,
+    steps: Steps,
+}
+
+impl Session {
+    /// Reads the config of a working directory.
+    pub(crate) fn open(workdir: WorkDir, arch: Arch, mirror: &Mirror) -> Result<Self> {
+        let config = Config::load(&workdir.path("src/config"), arch)?;
+        let request = Request::new(&config, arch, mirror)?;
+        Ok(Self { workdir, config, arch, request, steps: Steps::new() })
+    }
+
+    /// Resolves and downloads the packages.
+    pub(crate) fn fetch(&self) -> Result<Lock> {
+        let lock = self.steps.run("fetch packages", || {
+            let lock = packages::fetch(&self.request, &self.workdir.path("cache"))?;
+            let count = format!("{} packages", lock.packages.len());
+            Ok((lock, count))
+        })?;
+        let text = serde_json::to_vec_pretty(&lock)?;
+        atomic::write(&self.lock_path(), &text, 0o644)?;
+        Ok(lock)
+    }
+
+    /// Builds a commit if its inputs changed, then the images that are missing.
+    pub(crate) fn build(&self, kinds: &[Kind], fetch: Fetch, redo: Redo) -> Result<()> {
+        let _lock = self.workdir.lock()?;
+        let lock = self.current_lock(fetch)?;
+        let layers = tree::layer_dirs(&self.config, self.workdir.tools_root().as_deref())?;
+        let tree_inputs = self.tree_inputs(&lock, &layers)?;
+        let image_inputs = self.image_inputs()?;
+        let last = self.last_meta()?;
+        let repo = Repo::open(&self.workdir.path("cache/repo"))?;
+        let same_tree = last.as_ref().filter(|m| {
+            m.inputhash == tree_inputs && repo.has(&m.ostree_commit) && redo == Redo::No
+        });
+        let same_images =
+            same_tree.filter(|m| m.other.get(IMAGE_CONFIG) == Some(&image_inputs.clone().into()));
+        let meta = match (same_images, same_tree) {
+            (Some(meta), _) => {
+                term::status(format!("no changes since build {}", meta.buildid));
+                meta.clone()
+            }
+            (None, Some(meta)) => self.rebuild_images_of(meta, &image_inputs)?,
+            (None, None) => self.compose(&lock, &layers, &repo, (tree_inputs, image_inputs))?,
+        };
+        let due: Vec<Kind> =
+            kinds.iter().copied().filter(|k| !meta.images.contains_key(k.name())).collect();
+        if due.is_empty() && same_images.is_some() {
+            term::status("nothing to do: all requested images are there");
+            return Ok(());
+        }
+        self.extend_meta(meta, &due, &repo)
+    }
+
+    /// Adds images to the latest build.
+    pub(crate) fn extend(&self, kind: Kind, redo: Redo) -> Result<()> {
+        let _lock = self.workdir.lock()?;
+        let meta = self.last_meta()?.ok_or_else(|| anyhow!("there is no build yet"));
+        let meta = meta.hint("run nosa build first")?;
+        if meta.images.contains_key(kind.name()) && redo == Redo::No {
+            term::status(format!("build {} has its {} image already", meta.buildid, kind.name()));
+            return Ok(());
+        }
+        let repo = Repo::open(&self.workdir.path("cache/repo"))?;
+        if !repo.has(&meta.ostree_commit) {
+            bail!(
+                "commit {} of build {} is not in the cache any more; run nosa build",
+                meta.ostree_commit,
+                meta.buildid
+            );
+        }
+        self.extend_meta(meta, &[kind], &repo)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.workdir.path(format!("cache/packages-lock.{}.json", self.arch))
+    }
+
+    fn current_lock(&self, fetch: Fetch) -> Result<Lock> {
+        let found = Lock::load(&self.lock_path())?;
+        match found {
+            Some(lock) if fetch == Fetch::IfNeeded && lock.request == self.request.digest() => {
+                Ok(lock)
+            }
+            Some(_) if fetch == Fetch::IfNeeded => {
+                term::status("the packages asked for changed since the last fetch");
+                self.fetch()
+            }
+            _ => self.fetch(),
+        }
+    }
+
+    fn last_meta(&self) -> Result<Option<Meta>> {
+        let arch = self.arch.to_string();
+        let builds = self.workdir.builds()?;
+        let last = builds.builds.iter().find(|b| b.arches.contains(&arch));
+        last.map(|b| self.workdir.meta(&b.id, &arch)).transpose()
+    }
+
+    fn tree_inputs(&self, lock: &Lock, layers: &[LayerDir]) -> Result<String> {
+        let mut inputs = Inputs::default();
+        inputs.value("packages", lock.digest(&self.request));
+        inputs.value("nosa", sha256_of(Path::new("/proc/self/exe"))?);
+        for file in &self.config.manifest.files {
+            inputs.file("manifest", file)?;
+        }
+        for layer in layers {
+            inputs.tree(&layer.name, &layer.dir)?;
+        }
+        inputs.tree("overrides", &self.workdir.path("overrides/rootfs"))?;
+        Ok(inputs.hex())
+    }
+
+    fn image_inputs(&self) -> Result<String> {
+        let image = &self.config.image;
+        let mut inputs = Inputs::default();
+        inputs.value("size", image.size_gib.to_string());
+        inputs.value("kargs", image.extra_kargs.to_string());
+        inputs.value("rootfs", image.rootfs.to_string());
+        inputs.value("platforms", serde_json::to_vec(&self.config.platforms)?);
+        Ok(inputs.hex())
+    }
+
+    fn compose(
+        &self,
+        lock: &Lock,
+        layers: &[LayerDir],
+        repo: &Repo,
+        inputs: (String, String),
+    ) -> Result<Meta> {
+        let now = Moment::from(clock::now());
+        let builds = self.workdir.builds()?;
+        let manifest = &self.config.manifest;
+        let prefix = now.expand(&manifest.version_prefix)?;
+        let version = next_version(&prefix, builds.builds.iter().map(|b| b.id.as_str()));
+        let work = self.fresh_dir("tmp/build")?;
+        let rootfs = self.rootfs(lock)?;
+        let overrides = self.workdir.path("overrides/rootfs");
+        let parts = tree::Parts {
+            config: &self.config,
+            rootfs: &rootfs,
+            layers,
+            overrides: &overrides,
+            version: &version,
+            logs: &work,
+        };
+        let tree = self.steps.run("compose the tree", || {
+            let tree = tree::compose(&parts, &work.join("tree"))?;
+            let initramfs = bytes(tree.initramfs_bytes);
+            let detail = format!("kernel {}, initramfs {initramfs}", tree.kernel);
+            Ok((tree, detail))
+        })?;
+        let commit = self.steps.run("commit to ostree", || {
+            let commit = repo.commit(&tree, &manifest.ref_name, &version)?;
+            let short: String = commit.checksum.chars().take(12).collect();
+            Ok((commit, format!("{} {short}", manifest.ref_name)))
+        })?;
+        let mut meta = Meta {
+            buildid: version.clone(),
+            name: manifest.rojig.name.clone(),
+            summary: manifest.rojig.summary.clone(),
+            ref_name: manifest.ref_name.clone(),
+            ostree_commit: commit.checksum,
+            ostree_content_checksum: commit.content_checksum,
+            ostree_timestamp: now.rfc3339(),
+            ostree_version: version,
+            inputhash: inputs.0,
+            ..Meta::default()
+        };
+        let key = lock.digest(&self.request);
+        for (name, value) in
+            [(IMAGE_CONFIG, inputs.1), (ROOTFS, key), (BASEARCH, self.arch.to_string())]
+        {
+            meta.other.insert(name.to_owned(), Value::from(value));
+        }
+        self.publish(&meta)?;
+        fs::remove_dir_all(&work).with_context(|| format!("cannot remove {}", work.display()))?;
+        Ok(meta)
+    }
+
+    /// A new build of the same commit: only the settings of images changed.
+    fn rebuild_images_of(&self, last: &Meta, image_inputs: &str) -> Result<Meta> {
+        let builds = self.workdir.builds()?;
+        let taken = |id: &str| builds.builds.iter().any(|b| b.id == id);
+        let version = &last.ostree_version;
+        let id = (1_u32..).map(|n| format!("{version}-{n}")).find(|id| !taken(id));
+        let mut meta = Meta {
+            buildid: id.ok_or_else(|| anyhow!("no free build id for {version}"))?,
+            images: std::collections::BTreeMap::new(),
+            ..last.clone()
+        };
+        meta.other.insert(IMAGE_CONFIG.to_owned(), Value::from(image_inputs));
+        term::status(format!("the tree is unchanged; build {} has new images only", meta.buildid));
+        self.publish(&meta)?;
+        Ok(meta)
+    }
+
+    fn publish(&self, meta: &Meta) -> Result<()> {
+        let dir = self.fresh_dir("tmp/publish")?;
+        atomic::write(&dir.join("meta.json"), meta.to_json()?.as_bytes(), 0o644)?;
+        let now = Moment::from(clock::now()).rfc3339();
+        self.workdir.publish(&dir, &meta.buildid, &self.arch.to_string(), &now)
+    }
+
+    /// Returns the directory with the installed packages of a lock, made when it is missing.
+    fn rootfs(&self, lock: &Lock) -> Result<PathBuf> {
+        let all = self.workdir.path("cache/rootfs");
+        let dir = all.join(lock.digest(&self.request));
+        if dir.is_dir() {
+            return Ok(dir);
+        }
+        // Only the packages of the current lock are of use again.
+        if all.is_dir() {
+            fs::remove_dir_all(&all).with_context(|| format!("cannot remove {}", all.display()))?;
+        }
+        fs::create_dir_all(&all).with_context(|| format!("cannot create {}", all.display()))?;
+        let partial = self.fresh_dir("tmp/rootfs")?;
+        fs::remove_dir(&partial)?;
+        let cache = self.workdir.path("cache");
+        self.steps.run("install packages", || {
+            packages::install(&self.request, lock, &cache, &partial)?;
+            Ok(((), format!("{} packages", lock.packages.len())))
+        })?;
+        fs::rename(&partial, &dir).with_context(|| format!("cannot move to {}", dir.display()))?;
+        Ok(dir)
+    }
+
+    fn extend_meta(&self, mut meta: Meta, kinds: &[Kind], repo: &Repo) -> Result<()> {
+        if !kinds.is_empty() {
+            let tools = self.tools_of(&meta)?;
+            let work = self.fresh_dir("tmp/images")?;
+            let (commit, build) = (meta.ostree_commit.clone(), meta.buildid.clone());
+            let source = disk::Source {
+                config: &self.config,
+                arch: self.arch,
+                repo,
+                commit: &commit,
+                build: &build,
+                tools: &tools,
+                work: &work,
+            };
+            let parts = self
+                .steps
+                .run("make file systems", || Ok((disk::Parts::make(&source)?, String::new())))?;
+            for kind in kinds {
+                self.add_image(&mut meta, &parts, &source, *kind)?;
+            }
+            remove_sysroot(&work)?;
+        }
+        let dir = self.workdir.build_dir(&meta.buildid, &self.arch.to_string());
+        term::status(format!(
+            "build {} is in {} ({})",
+            meta.buildid,
+            dir.display(),
+            self.steps.total()
+        ));
+        Ok(())
+    }
+
+    fn add_image(
+        &self,
+        meta: &mut Meta,
+        parts: &disk::Parts,
+        source: &disk::Source<'_>,
+        kind: Kind,
+    ) -> Result<()> {
+        let arch = self.arch.to_string();
+        let name = kind.file_name(&meta.name, &meta.buildid, self.arch);
+        let path = self.workdir.build_dir(&meta.buildid, &arch).join(&name);
+        let artifact = self.steps.run(&format!("{} image", kind.name()), || {
+            let fresh = source.work.join(&name);
+            parts.image(source, kind, &fresh)?;
+            let size = fresh.metadata()?.len();
+            let sha256 = sha256_of(&fresh)?;
+            fs::rename(&fresh, &path)
+                .with_context(|| format!("cannot move the image to {}", path.display()))?;
+            let other = std::collections::BTreeMap::new();
+            Ok((Artifact { path: name.clone(), sha256, size: Some(size), other }, bytes(size)))
+        })?;
+        meta.images.insert(kind.name().to_owned(), artifact);
+        self.workdir.write_meta(meta, &arch)
+    }
+
+    /// Returns the installed packages that a build was made of.
+    fn tools_of(&self, meta: &Meta) -> Result<PathBuf> {
+        let key = meta.other.get(ROOTFS).and_then(Value::as_str).unwrap_or_default();
+        let dir = self.workdir.path("cache/rootfs").join(key);
+        if !key.is_empty() && dir.is_dir() {
+            return Ok(dir);
+        }
+        let lock = Lock::load(&self.lock_path())?.filter(|l| l.digest(&self.request) == key);
+        let gone =
+            || anyhow!("the packages of build {} are not in the cache any more", meta.buildid);
+        self.rootfs(&lock.ok_or_else(gone).hint("run nosa build")?)
+    }
+
+    /// Returns a new empty directory; what an interrupted run left there is removed.
+    fn fresh_dir(&self, inside: &str) -> Result<PathBuf> {
+        let dir = self.workdir.path(inside);
+        if dir.symlink_metadata().is_ok() {
+            remove_sysroot(&dir)?;
+        }
+        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        Ok(dir)
+    }
+}
+
+/// Removes a directory that may hold a deployment, which libostree made immutable.
+fn remove_sysroot(dir: &Path) -> Result<()> {
+    nestos_host::cmd::Cmd::new("chattr").args(["-R", "-f", "-i"]).arg(dir).finish()?;
+    fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))
+}

@@ -1,0 +1,123 @@
+//! The command line of nosa.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Build NestOS images from a config folder
+///
+/// Work happens in a directory of its own: `nosa init CONFIG` makes it one, `nosa build` composes
+/// a root file system from packages, commits it to ostree and makes disk images, which are then
+/// in builds/latest/ARCH. A second build without changes does no work.
+#[derive(Debug, Parser)]
+#[command(name = "nosa", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Work in DIR instead of the current directory
+    #[arg(short = 'C', long, global = true, value_name = "DIR", default_value = ".")]
+    pub(crate) workdir: PathBuf,
+
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What nosa can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the current directory a working directory
+    Init(Init),
+    /// Resolve the packages and download them
+    Fetch(Mirrored),
+    /// Build an ostree commit and disk images
+    ///
+    /// Without a target the qemu image is made. Packages are resolved anew only when the list in
+    /// the manifest changed, or with --fetch.
+    Build(Build),
+    /// Make the qcow2 image of the latest build
+    BuildextendQemu(Extend),
+    /// Make the raw image for real machines of the latest build
+    BuildextendMetal(Extend),
+    /// List builds and their artifacts
+    List,
+    /// Print the architecture
+    Basearch,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// A config folder, or the address of a git repository with one
+    #[arg(value_name = "CONFIG")]
+    pub(crate) config: String,
+    /// Folder inside CONFIG
+    #[arg(value_name = "SUBDIR")]
+    pub(crate) subdir: Option<String>,
+    /// Branch to clone
+    #[arg(short, long)]
+    pub(crate) branch: Option<String>,
+    /// Use a directory that is not empty, or point it to another config
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// NestOS tools to put into the image (make install DESTDIR=DIR PREFIX=/usr)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tools_root: Option<PathBuf>,
+}
+
+/// Where packages come from.
+#[derive(Debug, Args)]
+pub(crate) struct Mirrored {
+    /// Package mirror, where a repository file names none; else the one of the host
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+}
+
+/// Arguments of `build`.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// Images to make
+    #[arg(value_enum)]
+    pub(crate) targets: Vec<Target>,
+    /// Resolve the packages anew first
+    #[arg(short = 'F', long)]
+    pub(crate) fetch: bool,
+    /// Build even when nothing changed
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) mirrored: Mirrored,
+}
+
+/// What `build` can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Target {
+    /// The ostree commit; always made
+    #[value(alias = "container")]
+    Ostree,
+    /// qcow2 image for QEMU
+    Qemu,
+    /// Raw image for real machines
+    Metal,
+}
+
+/// Arguments of `buildextend-*`.
+#[derive(Debug, Args)]
+pub(crate) struct Extend {
+    /// Make the image again
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) mirrored: Mirrored,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_fits_a_terminal() {
+        Cli::command().debug_assert();
+        let help = Cli::command().term_width(80).render_long_help().to_string();
+        assert!(help.lines().all(|l| l.chars().count() <= 80), "{help}");
+    }
+}

@@ -1,0 +1,226 @@
+//! File systems made from directories: ext4 or xfs for root, ext4 for boot, FAT for the EFI system
+//! partition. The target's own mkfs makes them, so that the target's kernel and fsck know every
+//! feature; nothing is mounted.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use nestos_formats::disk_layout::{
+    Arch, BOOT_LABEL, BOOT_NUMBER, ESP_LABEL, ESP_NUMBER, ESP_VOLUME_ID, IMAGE_BOOT_UUID,
+    IMAGE_ROOT_UUID, MIB, ROOT_LABEL, Size, partitions,
+};
+use nestos_host::cmd::Cmd;
+use nestos_host::term::WithHint;
+
+use super::sysroot::Sysroot;
+use super::{GrubImages, Kind, Source};
+use crate::chroot::Chroot;
+use crate::config::image::RootFs;
+
+/// Seed of directory hashes; any constant makes images reproducible.
+const HASH_SEED: &str = "910678ff-f77e-4a7d-8d53-86f2ac47a823";
+/// Where the work directory is seen in the tools tree.
+const WORK: &str = "/run/nosa";
+/// A root file system smaller than this has no room for its journal and first boot.
+const MIN_ROOT_MIB: u64 = 1024;
+/// `FS_IMMUTABLE_FL` of linux/fs.h.
+const IMMUTABLE: u32 = 0x10;
+
+/// Makes the root file system.
+pub(super) fn root(source: &Source<'_>, sysroot: &Sysroot) -> Result<PathBuf> {
+    let usage = Usage::of(&sysroot.root)?;
+    let mib = (usage.bytes.div_ceil(MIB) * 115 / 100 + 256).max(MIN_ROOT_MIB);
+    let image = source.work.join("root.img");
+    allocate(&image, mib)?;
+    match source.config.image.rootfs {
+        RootFs::Ext4 => {
+            let inodes = (usage.files * 2).max(mib * MIB / 16384).to_string();
+            ext4(
+                source,
+                "root.img",
+                "sysroot",
+                &["-L", ROOT_LABEL, "-U", IMAGE_ROOT_UUID, "-N", &inodes],
+            )?;
+            set_immutable(source, "root.img", &["/", &format!("/{}", sysroot.deployment)])?;
+        }
+        RootFs::Xfs => xfs(source, "root.img", "sysroot")?,
+    }
+    Ok(image)
+}
+
+/// Makes the boot file system from the directory `dir` of the work directory.
+pub(super) fn boot(source: &Source<'_>, dir: &Path, kind: Kind) -> Result<PathBuf> {
+    let name = format!("boot-{}.img", kind.name());
+    let image = source.work.join(&name);
+    allocate(&image, fixed_size(source.arch, BOOT_NUMBER)?)?;
+    let inside = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // 4 KiB blocks also on this small file system: a disk with 4 KiB sectors needs them.
+    ext4(source, &name, &inside, &["-L", BOOT_LABEL, "-U", IMAGE_BOOT_UUID, "-b", "4096"])?;
+    Ok(image)
+}
+
+/// Makes the EFI system partition.
+pub(super) fn esp(source: &Source<'_>, grub: &GrubImages) -> Result<PathBuf> {
+    let image = source.work.join("esp.img");
+    allocate(&image, fixed_size(source.arch, ESP_NUMBER)?)?;
+    let program = match source.arch {
+        Arch::X86_64 => "::/EFI/BOOT/BOOTX64.EFI",
+        Arch::Aarch64 => "::/EFI/BOOT/BOOTAA64.EFI",
+    };
+    Cmd::new("mkfs.vfat")
+        .when_missing("install the package dosfstools")
+        .args(["--invariant", "-n", ESP_LABEL, "-i", &format!("{ESP_VOLUME_ID:08x}")])
+        .arg(&image)
+        .run()?;
+    let mtools = |program: &str| {
+        Cmd::new(program).when_missing("install the package mtools").env("SOURCE_DATE_EPOCH", "0")
+    };
+    mtools("mmd").arg("-i").arg(&image).args(["::/EFI", "::/EFI/BOOT"]).run()?;
+    mtools("mcopy").arg("-i").arg(&image).arg(&grub.efi).arg(program).run()?;
+    Ok(image)
+}
+
+fn ext4(source: &Source<'_>, image: &str, dir: &str, options: &[&str]) -> Result<()> {
+    // The UUID can change on the first boot without rewriting checksums; the orphan file is too
+    // new for some tools that may have to repair a disk.
+    tool(source, "mke2fs")
+        .env("SOURCE_DATE_EPOCH", "0")
+        .args(["-q", "-F", "-t", "ext4", "-O", "metadata_csum,metadata_csum_seed,^orphan_file"])
+        .args(["-E", &format!("hash_seed={HASH_SEED},nodiscard,root_owner=0:0")])
+        .args(options)
+        .args(["-d", &format!("{WORK}/{dir}"), &format!("{WORK}/{image}")])
+        .run()
+        .with_context(|| format!("cannot make the file system {image}"))?;
+    tool(source, "e2fsck")
+        .args(["-f", "-n", &format!("{WORK}/{image}")])
+        .run()
+        .with_context(|| format!("the new file system {image} is not clean"))
+}
+
+/// mke2fs copies no inode flags, so they are set afterwards.
+fn set_immutable(source: &Source<'_>, image: &str, paths: &[&str]) -> Result<()> {
+    let file = format!("{WORK}/{image}");
+    for path in paths {
+        let stat = tool(source, "debugfs").args(["-R", &format!("stat {path}"), &file]).output()?;
+        let flags = flags_of(&stat)
+            .ok_or_else(|| anyhow!("debugfs printed no flags of {path}: {stat:?}"))?;
+        let request = format!("set_inode_field {path} flags {:#x}", flags | IMMUTABLE);
+        tool(source, "debugfs").args(["-w", "-R", &request, &file]).run()?;
+        let after =
+            tool(source, "debugfs").args(["-R", &format!("stat {path}"), &file]).output()?;
+        if flags_of(&after) != Some(flags | IMMUTABLE) {
+            bail!("debugfs did not make {path} immutable");
+        }
+    }
+    Ok(())
+}
+
+fn flags_of(stat: &str) -> Option<u32> {
+    let text = stat.split("Flags: 0x").nth(1)?;
+    let digits: String = text.chars().take_while(char::is_ascii_hexdigit).collect();
+    u32::from_str_radix(&digits, 16).ok()
+}
+
+/// Makes an xfs file system; mkfs.xfs fills one from a directory since xfsprogs 6.17.
+fn xfs(source: &Source<'_>, image: &str, dir: &str) -> Result<()> {
+    let version = tool(source, "mkfs.xfs").arg("-V").output()?;
+    if !fills_from_directory(&version) {
+        return Err(anyhow!(
+            "an xfs root needs mkfs.xfs 6.17 or newer in the tree; it has {version:?}"
+        ))
+        .hint("set \"rootfs: ext4\" in image.yaml, or add a newer xfsprogs");
+    }
+    tool(source, "mkfs.xfs")
+        .env("SOURCE_DATE_EPOCH", "0")
+        .env("DETERMINISTIC_UUID", "1")
+        .args(["-q", "-f", "-L", ROOT_LABEL, "-m", &format!("uuid={IMAGE_ROOT_UUID},reflink=1")])
+        .args(["-p", &format!("{WORK}/{dir}"), &format!("{WORK}/{image}")])
+        .run()
+        .context("cannot make the root file system")
+}
+
+fn fills_from_directory(version: &str) -> bool {
+    let mut numbers = version.trim().rsplit(' ').next().unwrap_or_default().split('.');
+    let mut next = || numbers.next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
+    (next(), next()) >= (6, 17)
+}
+
+fn tool(source: &Source<'_>, program: &str) -> Cmd {
+    Chroot::new(source.tools).bind(source.work, WORK).cmd(program)
+}
+
+fn fixed_size(arch: Arch, number: u32) -> Result<u64> {
+    let table = partitions(arch);
+    match table.iter().find(|p| p.number == number).map(|p| p.size) {
+        Some(Size::Mib(mib)) => Ok(mib),
+        _ => bail!("partition {number} has no fixed size"),
+    }
+}
+
+/// Creates a fresh sparse file: leftovers of an older one would change the result.
+fn allocate(path: &Path, mib: u64) -> Result<()> {
+    let create = || -> std::io::Result<()> {
+        if path.exists() {
+            fs::remove_file(path)?;
+        }
+        fs::File::create(path)?.set_len(mib * MIB)
+    };
+    create().with_context(|| format!("cannot create {}", path.display()))
+}
+
+/// What a directory needs on disk.
+#[derive(Debug, Default)]
+struct Usage {
+    bytes: u64,
+    files: u64,
+    linked: std::collections::HashSet<u64>,
+}
+
+impl Usage {
+    fn of(dir: &Path) -> Result<Self> {
+        let mut usage = Self::default();
+        usage.add(dir)?;
+        Ok(usage)
+    }
+
+    fn add(&mut self, dir: &Path) -> Result<()> {
+        let list = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
+        for entry in list {
+            let path = entry?.path();
+            let meta = path.symlink_metadata()?;
+            if meta.is_file() && meta.nlink() > 1 && !self.linked.insert(meta.ino()) {
+                continue;
+            }
+            self.files += 1;
+            self.bytes += 512 + meta.len().div_ceil(4096) * 4096;
+            if meta.is_dir() {
+                self.add(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hard_links_are_counted_once() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), vec![1; 5000]).unwrap();
+        fs::hard_link(dir.path().join("a"), dir.path().join("b")).unwrap();
+        let usage = Usage::of(dir.path()).unwrap();
+        assert_eq!((usage.files, usage.bytes), (1, 8192 + 512));
+    }
+
+    #[test]
+    fn flags_and_versions_are_read() {
+        assert_eq!(flags_of("Inode: 2 Type: directory\nFlags: 0x80000\nGen"), Some(0x80000));
+        assert!(fills_from_directory("mkfs.xfs version 6.17.0\n"));
+        assert!(!fills_from_directory("mkfs.xfs version 6.13.0\n"));
+        assert!(fills_from_directory("mkfs.xfs version 7.0.0"));
+    }
+}

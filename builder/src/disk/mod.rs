@@ -1,0 +1,129 @@
+//! Disk images, made of files alone: no loop device, no mount, no virtual machine.
+//!
+//! sysroot (a deployed ostree tree) -> root and boot file systems, EFI system partition -> GPT
+//! image -> qcow2. Images differ in the boot partition, the disk size and the container only.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nestos_formats::disk_layout::Arch;
+use nestos_formats::kargs::KernelArgs;
+use nestos_host::cmd::Cmd;
+
+use crate::commit::Repo;
+use crate::config::Config;
+
+mod boot_loader;
+mod boot_partition;
+mod file_systems;
+mod partition_table;
+mod sysroot;
+
+pub(crate) use boot_loader::GrubImages;
+
+/// A kind of disk image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// Raw image for real machines.
+    Metal,
+    /// qcow2 image for QEMU.
+    Qemu,
+}
+
+impl Kind {
+    /// Returns the key in meta.json, which is also `ignition.platform.id`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Metal => "metal",
+            Self::Qemu => "qemu",
+        }
+    }
+
+    /// Returns the file name of the artifact.
+    pub(crate) fn file_name(self, name: &str, build: &str, arch: Arch) -> String {
+        let extension = match self {
+            Self::Metal => "raw",
+            Self::Qemu => "qcow2",
+        };
+        format!("{name}-{build}-{}.{arch}.{extension}", self.name())
+    }
+}
+
+/// What images are made from.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    /// The config.
+    pub(crate) config: &'a Config,
+    /// The architecture.
+    pub(crate) arch: Arch,
+    /// The repository with the commit.
+    pub(crate) repo: &'a Repo,
+    /// The commit.
+    pub(crate) commit: &'a str,
+    /// Build id.
+    pub(crate) build: &'a str,
+    /// A tree of the target whose programs make boot loader and file systems.
+    pub(crate) tools: &'a Path,
+    /// A directory for intermediate files.
+    pub(crate) work: &'a Path,
+}
+
+/// The parts that all images of a commit share.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    sysroot: sysroot::Sysroot,
+    grub: GrubImages,
+    root_fs: PathBuf,
+    esp: PathBuf,
+}
+
+impl Parts {
+    /// Makes them in the work directory.
+    pub(crate) fn make(source: &Source<'_>) -> Result<Self> {
+        let sysroot = sysroot::Sysroot::deploy(source, &base_kargs(source)?)?;
+        let grub = GrubImages::make(source)?;
+        let root_fs = file_systems::root(source, &sysroot)?;
+        let esp = file_systems::esp(source, &grub)?;
+        Ok(Self { sysroot, grub, root_fs, esp })
+    }
+
+    /// Makes one image at `out`.
+    pub(crate) fn image(&self, source: &Source<'_>, kind: Kind, out: &Path) -> Result<()> {
+        let boot = boot_partition::make(source, &self.sysroot, &self.grub, kind)?;
+        let raw = match kind {
+            Kind::Metal => out.to_owned(),
+            Kind::Qemu => source.work.join("qemu.raw"),
+        };
+        let size = match kind {
+            Kind::Metal => None,
+            Kind::Qemu => Some(source.config.image.size_gib * 1024),
+        };
+        let contents = partition_table::Contents {
+            bios: self.grub.bios.as_ref(),
+            esp: &self.esp,
+            boot: &boot,
+            root: &self.root_fs,
+        };
+        partition_table::write(&raw, source.arch, size, &contents)?;
+        if kind == Kind::Qemu {
+            Cmd::new("qemu-img")
+                .when_missing("install the package qemu-utils")
+                .args(["convert", "-f", "raw", "-O", "qcow2"])
+                .arg(&raw)
+                .arg(out)
+                .run()?;
+            fs::remove_file(&raw).with_context(|| format!("cannot remove {}", raw.display()))?;
+        }
+        fs::remove_file(&boot).with_context(|| format!("cannot remove {}", boot.display()))
+    }
+}
+
+/// Kernel arguments that all images share; the platform comes later.
+fn base_kargs(source: &Source<'_>) -> Result<KernelArgs> {
+    let mut args: KernelArgs =
+        "root=LABEL=root rw $ignition_firstboot ignition.platform.id=metal".parse()?;
+    args.extend(source.config.image.extra_kargs.iter().cloned());
+    args.check_length()?;
+    Ok(args)
+}

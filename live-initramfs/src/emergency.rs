@@ -1,0 +1,122 @@
+//! What the console shows when the boot cannot go on: which units failed, the lines that say why,
+//! and what to do. A config may hold secrets, so only lines that report a failure are shown, cut to
+//! one screen line, with anything that looks like a password hash or a private key blotted out.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use nestos_host::cmd::Cmd;
+
+const LINES_PER_UNIT: usize = 12;
+const MAX_COLUMNS: usize = 240;
+
+/// Prints the explanation on every console and then waits for ever.
+pub(crate) fn explain() -> Result<()> {
+    let failed = Cmd::new("systemctl")
+        .args(["list-units", "--failed", "--plain", "--no-legend", "--full"])
+        .output()
+        .unwrap_or_default();
+    let units: Vec<&str> = failed.lines().filter_map(|l| l.split_whitespace().next()).collect();
+    let journal = |unit: &str| {
+        let entries = Cmd::new("journalctl").args(["-b", "-o", "cat", "--no-pager", "-u", unit]);
+        entries.output().unwrap_or_default()
+    };
+    let reports: Vec<(&str, String)> = units.iter().map(|u| (*u, journal(u))).collect();
+    let text = explanation(&reports).replace('\n', "\r\n");
+    for console in
+        consoles(&fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default())
+    {
+        if let Ok(mut tty) = fs::File::options().write(true).open(Path::new("/dev").join(console)) {
+            // A console that takes no bytes cannot be told so.
+            drop(tty.write_all(text.as_bytes()));
+        }
+    }
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+/// Returns the names of the kernel's consoles, `console` itself when none is listed.
+fn consoles(active: &str) -> Vec<&str> {
+    let names: Vec<&str> = active.split_whitespace().collect();
+    if names.is_empty() { vec!["console"] } else { names }
+}
+
+fn explanation(reports: &[(&str, String)]) -> String {
+    let mut text = String::from(
+        "\n\n==================== NestOS: the boot stopped in the initramfs ====================\n",
+    );
+    for (unit, journal) in reports {
+        text.push_str(&format!("\nFailed unit: {unit}\n"));
+        for line in telling_lines(journal) {
+            text.push_str(&format!("    {line}\n"));
+        }
+    }
+    if reports.is_empty() {
+        text.push_str("\nNo unit is marked as failed.\n");
+    }
+    let ignition = reports.iter().any(|(unit, _)| unit.starts_with("ignition-"));
+    text.push_str(if ignition {
+        "\nIgnition could not apply the configuration, so the system is not started: it would run\n\
+         without the users, keys and services it was meant to have. Nothing will happen until the\n\
+         machine is reset. Correct the config (ignition-validate checks one), and install or boot\n\
+         again.\n"
+    } else {
+        "\nNothing will happen until the machine is reset.\n"
+    });
+    text
+}
+
+/// Returns the last lines of a journal that report a failure; the last lines at all if none does.
+fn telling_lines(journal: &str) -> Vec<String> {
+    const TELLING: [&str; 8] =
+        ["CRITICAL", "ERROR", "error", "fail", "Fail", "hint:", "because:", "invalid"];
+    let shown = |line: &&str| !line.contains("{\"") && !line.trim().is_empty();
+    let all: Vec<&str> = journal.lines().filter(shown).collect();
+    let telling: Vec<&str> =
+        all.iter().copied().filter(|l| TELLING.iter().any(|word| l.contains(word))).collect();
+    let chosen = if telling.is_empty() { all } else { telling };
+    let skip = chosen.len().saturating_sub(LINES_PER_UNIT);
+    chosen[skip..].iter().map(|line| blotted(line)).collect()
+}
+
+/// Returns `line` cut to [`MAX_COLUMNS`], with words that look like secrets replaced.
+fn blotted(line: &str) -> String {
+    let secret = |word: &str| {
+        word.contains("PRIVATE KEY")
+            || ["$1$", "$5$", "$6$", "$y$", "$2b$"].iter().any(|p| word.contains(p))
+    };
+    let words: Vec<&str> =
+        line.split(' ').map(|w| if secret(w) { "[hidden]" } else { w }).collect();
+    words.join(" ").chars().take(MAX_COLUMNS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_config_is_explained_without_its_secrets() {
+        let journal = "Ignition 2.14.0\nparsing config\n\
+                       config: {\"ignition\":{\"version\":\"3.3.0\"},\"passwordHash\":\"$6$s\"}\n\
+                       CRITICAL : failed to fetch config: unsupported config version\n\
+                       ERROR : bad hash $6$salt$abcdef here\n";
+        let text = explanation(&[("ignition-fetch-offline.service", journal.to_owned())]);
+        assert!(text.contains("Failed unit: ignition-fetch-offline.service"));
+        assert!(
+            text.contains("    CRITICAL : failed to fetch config: unsupported config version\n")
+        );
+        assert!(text.contains("ERROR : bad hash [hidden] here"));
+        assert!(!text.contains("$6$") && !text.contains("parsing config"));
+        assert!(text.contains("ignition-validate"));
+    }
+
+    #[test]
+    fn every_active_console_is_used() {
+        assert_eq!(consoles("tty0 ttyS0\n"), ["tty0", "ttyS0"]);
+        assert_eq!(consoles(""), ["console"]);
+    }
+}

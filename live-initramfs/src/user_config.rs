@@ -1,0 +1,60 @@
+//! The installer leaves the user's config in `/boot/ignition/config.ign`; Ignition looks for it in
+//! `/usr/lib/ignition/user.ign` of the initramfs.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use nestos_host::atomic;
+use nestos_host::cmd::Cmd;
+
+const BOOT_DEVICE: &str = "/dev/disk/by-label/boot";
+const MOUNT_POINT: &str = "/run/nestos/boot";
+const USER_CONFIG: &str = "/usr/lib/ignition/user.ign";
+
+/// Copies the config, if the boot partition holds one.
+pub(crate) fn set_up() -> Result<()> {
+    fs::create_dir_all(MOUNT_POINT).with_context(|| format!("cannot create {MOUNT_POINT}"))?;
+    Cmd::new("mount").args(["-o", "ro", BOOT_DEVICE, MOUNT_POINT]).run()?;
+    let copied = copy(Path::new(MOUNT_POINT), Path::new(USER_CONFIG));
+    Cmd::new("umount").arg(MOUNT_POINT).run()?;
+    copied
+}
+
+fn copy(boot: &Path, user_config: &Path) -> Result<()> {
+    let source = boot.join("ignition/config.ign");
+    let config = match fs::read(&source) {
+        Ok(config) => config,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e).with_context(|| format!("cannot read {}", source.display())),
+    };
+    if let Some(dir) = user_config.parent() {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    }
+    atomic::write(user_config, &config, 0o600)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_partition_without_a_config_is_fine() {
+        let dir = tempfile::tempdir().unwrap();
+        copy(dir.path(), &dir.path().join("user.ign")).unwrap();
+        assert!(!dir.path().join("user.ign").exists());
+    }
+
+    #[test]
+    fn the_config_is_handed_over_and_only_root_reads_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("ignition")).unwrap();
+        fs::write(dir.path().join("ignition/config.ign"), "{}").unwrap();
+        let target = dir.path().join("lib/user.ign");
+        copy(dir.path(), &target).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "{}");
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
