@@ -11,11 +11,13 @@ const FREE: u8 = 0;
 const GUARDED: u8 = 1;
 const INTERRUPTED: u8 = 2;
 const ENDING: u8 = 3;
+const DONE: u8 = 4;
 
 static STATE: AtomicU8 = AtomicU8::new(FREE);
 
 /// Takes over SIGINT, SIGTERM and SIGHUP; must run before the first thread starts, because
-/// threads inherit the signal mask. `farewell` runs before the program ends.
+/// threads inherit the signal mask. `farewell` runs before the program ends, unless a [`Guard`]
+/// has lived: then its owner has told what happened.
 pub fn watch(farewell: impl Fn() + Send + 'static) -> Result<()> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
@@ -39,8 +41,9 @@ fn receive(signal: Signal, signals: &SigSet, farewell: &impl Fn()) {
     if raised || STATE.load(Ordering::SeqCst) == INTERRUPTED {
         return;
     }
-    STATE.store(ENDING, Ordering::SeqCst);
-    farewell();
+    if STATE.swap(ENDING, Ordering::SeqCst) == FREE {
+        farewell();
+    }
     // With the default action in place again, the caller sees a process that died of the signal.
     if signals.thread_unblock().and_then(|()| raise(signal)).is_err() {
         std::process::abort();
@@ -54,9 +57,12 @@ pub struct Guard(());
 impl Guard {
     /// Starts guarding; fails if a signal has arrived already.
     pub fn start() -> Result<Self> {
-        match STATE.compare_exchange(FREE, GUARDED, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => Ok(Self(())),
-            Err(_state) => bail!("interrupted"),
+        let guarded = STATE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| {
+            [FREE, DONE].contains(&state).then_some(GUARDED)
+        });
+        match guarded {
+            Ok(_before) => Ok(Self(())),
+            Err(_ending) => bail!("interrupted"),
         }
     }
 
@@ -68,6 +74,6 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        STATE.store(FREE, Ordering::SeqCst);
+        STATE.store(DONE, Ordering::SeqCst);
     }
 }

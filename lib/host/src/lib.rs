@@ -6,6 +6,7 @@ pub mod blockdev;
 pub mod clock;
 pub mod cmd;
 pub mod disk_use;
+pub mod disks;
 pub mod exit;
 pub mod gpt_disk;
 pub mod interrupt;

@@ -39,6 +39,13 @@ pub fn status(line: impl fmt::Display) {
     write_line(io::stderr().lock(), &line);
 }
 
+/// Prints a question on stderr and leaves the cursor behind it.
+pub fn prompt(text: impl fmt::Display) {
+    let mut out = io::stderr().lock();
+    // A terminal that went away answers no question either: reading says so.
+    drop(write!(out, "{text} ").and_then(|()| out.flush()));
+}
+
 /// Prints a warning on stderr.
 pub fn warning(line: impl fmt::Display) {
     write_line(io::stderr().lock(), &format_args!("{} {line}", paint("33;1", "warning:")));
