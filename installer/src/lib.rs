@@ -17,4 +17,5 @@ pub mod live;
 pub mod progress;
 pub mod request;
 pub mod stream;
+pub mod wizard;
 pub mod write;

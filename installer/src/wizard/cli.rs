@@ -1,0 +1,75 @@
+//! The command line of `installnestos`: types only.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Parser, ValueEnum};
+use reqwest::Url;
+
+use crate::digest::Digest;
+
+/// Language of the conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// English.
+    En,
+    /// Chinese.
+    Zh,
+}
+
+/// Install NestOS by answering four questions
+///
+/// Asks for a user name, a password and a disk, confirms, installs the system
+/// of the running live medium and reboots. The user may become root with sudo
+/// and logs in with the password.
+///
+/// Without a terminal the answers are read as lines from standard input: user,
+/// password, password again, disk (an empty line takes the default), yes.
+/// A wrong answer then ends the program before the disk is touched.
+#[derive(Debug, Parser)]
+#[command(name = "installnestos", version, max_term_width = 80)]
+#[command(group = ArgGroup::new("image").args(["image_file", "image_url"]))]
+pub struct WizardArgs {
+    /// Image on a local file system instead of the live medium's
+    #[arg(short = 'f', long, value_name = "PATH")]
+    pub image_file: Option<PathBuf>,
+
+    /// Image on a web server instead of the live medium's
+    #[arg(short = 'u', long, value_name = "URL", value_parser = crate::fetch::parse_url)]
+    pub image_url: Option<Url>,
+
+    /// Digest of the image file as stored: sha256:HEX
+    #[arg(long, value_name = "DIGEST")]
+    pub image_digest: Option<Digest>,
+
+    /// Accept an image that nothing vouches for
+    #[arg(long)]
+    pub insecure: bool,
+
+    /// How often a failed download starts again
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub fetch_retries: u32,
+
+    /// Language; the default is that of the locale
+    #[arg(long, value_enum)]
+    pub lang: Option<Lang>,
+
+    /// Do not reboot when the installation is complete
+    #[arg(long)]
+    pub no_reboot: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_its_help_fits_80_columns() {
+        WizardArgs::command().debug_assert();
+        let help = WizardArgs::command().term_width(80).render_long_help().to_string();
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `installnestos`: user, password, disk, go. Four answers on a terminal, or six lines from a
+//! pipe in the order user, password, password again, disk, confirmation.
+//!
+//! The config it makes never leaves memory except into the disk: no file, argument, environment
+//! variable or message holds the password or its hash.
+
+mod ask;
+pub mod cli;
+mod disk;
+mod messages;
+mod user;
+
+use anyhow::{Context, Result, bail};
+use nestos_host::cmd::Cmd;
+use nestos_host::disk_use::Sources;
+use nestos_host::{disks, interrupt, loopdev, term};
+
+use crate::boot::BootEdits;
+use crate::config::{CheckedConfig, ConfigSource};
+use crate::fetch::Retries;
+use crate::install;
+use crate::request::{ImageSource, InstallRequest, Vouching, choose_image};
+
+use ask::Answers;
+use cli::WizardArgs;
+use messages::Messages;
+
+/// What became of the conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The system is installed.
+    Installed,
+    /// The user said no; nothing was touched.
+    Declined,
+}
+
+/// Holds the conversation and installs.
+pub fn run(args: WizardArgs) -> Result<Outcome> {
+    let messages = Messages::choose(args.lang);
+    let farewell = messages.interrupted;
+    interrupt::watch(move || {
+        ask::restore_echo();
+        term::status("");
+        term::status(farewell);
+    })?;
+    // What would fail at the end is found out before the first question.
+    loopdev::check_available().context("installnestos cannot work here")?;
+    let given = args.image_file.map(ImageSource::File).or(args.image_url.map(ImageSource::Url));
+    let vouching = Vouching { digest: args.image_digest, insecure: args.insecure.into() };
+    let (image, trust) = choose_image(given, vouching)?;
+
+    term::status(messages.welcome);
+    let mut answers = Answers::from_stdin(messages);
+    let user = answers.until_valid(messages.user, str::parse::<user::UserName>)?;
+    let password = user::ask_password(&mut answers, messages)?;
+    let device = disk::ask(&mut answers, messages, &disks::list(&Sources::read()))?;
+    term::status(messages.erase.replace("{}", &device.display().to_string()));
+    if !answers.confirm(messages.confirm)? {
+        term::status(messages.declined);
+        return Ok(Outcome::Declined);
+    }
+    let config = user::config(&user, &password.hash()?);
+    let retries = Retries(args.fetch_retries);
+    let config = CheckedConfig::load(&ConfigSource::Text(config), retries)?;
+    let boot = BootEdits { config: Some(config), ..BootEdits::default() };
+    install::run(InstallRequest { device, image, trust, boot, retries })?;
+    if args.no_reboot {
+        term::status(messages.finished);
+    } else {
+        term::status(messages.rebooting);
+        Cmd::new("systemctl").arg("reboot").run()?;
+    }
+    Ok(Outcome::Installed)
+}
+
+/// Ends a conversation in which nobody can correct an answer.
+fn give_up<T>(reason: &str) -> Result<T> {
+    bail!("{reason}")
+}

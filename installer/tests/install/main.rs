@@ -1,0 +1,11 @@
+//! The built binaries on disks made of files; with root and loop devices, on block devices too.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod busy;
+mod faults;
+mod fetch;
+mod file;
+mod support;
+mod system;
+mod wizard;
