@@ -80,10 +80,11 @@ impl Suite {
         Ok(output)
     }
 
-    /// Installs the metal image to `device` with the installer under test.
+    /// Installs the metal image to `device` with the installer under test. The new system talks
+    /// to the serial console, so that a failed test has a log and a test can log in there.
     pub fn install(&self, device: &Path, ignition: &Path, kargs: &[&str]) -> Result<()> {
         let mut install = Cmd::new(self.bin.join("nestos-installer"))
-            .args(["install", "--insecure", "--image-file"])
+            .args(["install", "--insecure", "--console", "ttyS0,115200n8", "--image-file"])
             .arg(self.image("metal")?)
             .arg("--ignition-file")
             .arg(ignition);

@@ -1,9 +1,14 @@
 //! The user guide's 8.2.1: an overlay on the qcow2 image, the board `pc`, the config by fw_cfg.
+//! The machine is then saved, and two others go on from there.
+
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use nestos_tests::{BOOT_TIME, Checks, Suite, timed};
-use nestos_vm::{Chipset, Disk, Firmware, Format, Machine, SshKey};
+use nestos_vm::{Chipset, Disk, Firmware, Format, Machine, SshKey, Vm};
 
+const LOGIN_TIME: Duration = Duration::from_secs(60);
 const CONFIG: &str = "variant: nestos
 version: 1.0.0
 passwd:
@@ -40,5 +45,21 @@ fn the_qcow2_image_takes_its_config_from_fw_cfg() -> Result<()> {
         checks.finish()
     })?;
     drop(ssh);
-    vm.done()
+    check_saving(vm, &key, &suite.dir().join("saved"))
+}
+
+/// What one copy of a saved machine writes, the next does not see.
+fn check_saving(vm: Vm, key: &SshKey, dir: &Path) -> Result<()> {
+    let saved = timed("saving", || vm.save(dir))?;
+    for copy in ["first", "second"] {
+        let vm = timed(&format!("start of the {copy} copy"), || saved.start())?;
+        let ssh = timed("login", || vm.wait_ssh("nest", key, LOGIN_TIME))?;
+        let mut checks = Checks::new(&ssh);
+        checks.prints("cat /etc/e2e", "configured by fw_cfg");
+        checks.prints("test ! -e ~/mark && touch ~/mark && sync", "");
+        checks.finish()?;
+        drop(ssh);
+        vm.done()?;
+    }
+    Ok(())
 }
