@@ -1,7 +1,7 @@
 //! Disks to write an operating system to: whole block devices, or regular files that stand for
 //! one. A claimed disk is ours alone until the value is dropped.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -72,10 +72,9 @@ impl ClaimedDisk {
             Err(e) if e.raw_os_error() == Some(Errno::EBUSY as i32) => {
                 return disk_use::refuse(path, &sysfs);
             }
-            other => {
-                other.with_context(|| format!("cannot open {} for writing", path.display()))?
-            }
+            other => opened_for_writing(path, other)?,
         };
+        lock_out_udev(path, &file)?;
         let size = ioctl::size(&file)
             .with_context(|| format!("cannot get the size of {}", path.display()))?;
         let sector = ioctl::sector_size(&file)
@@ -83,7 +82,12 @@ impl ClaimedDisk {
         let sector = SectorSize::from_bytes(sector).ok_or_else(|| {
             anyhow!("{} has sectors of {sector} bytes; only 512 and 4096 work", path.display())
         })?;
-        Ok(Self { path: path.to_owned(), file, kind: Kind::Device(sector), size })
+        let disk = Self { path: path.to_owned(), file, kind: Kind::Device(sector), size };
+        // Nothing changes yet: the kernel refuses while a program has a partition open.
+        disk.reread_partitions()
+            .with_context(|| format!("cannot claim {}: a partition of it is open", path.display()))
+            .hint(format!("find the program with: fuser -v {}*", path.display()))?;
+        Ok(disk)
     }
 
     fn claim_file(path: &Path) -> Result<Self> {
@@ -96,11 +100,8 @@ impl ClaimedDisk {
             return Err(anyhow!("{} is attached to {device}", path.display()))
                 .hint(format!("detach it: losetup -d {device}"));
         }
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .open(path)
-            .with_context(|| format!("cannot open {} for writing", path.display()))?;
+        let opened = File::options().read(true).write(true).open(path);
+        let mut file = opened_for_writing(path, opened)?;
         if file.try_lock().is_err() {
             bail!("{} is locked: another program is writing to it", path.display());
         }
@@ -207,6 +208,27 @@ pub enum Reread {
     Done,
     /// The kernel keeps no table of this disk.
     NotNeeded,
+}
+
+fn opened_for_writing(path: &Path, opened: io::Result<File>) -> Result<File> {
+    let denied = matches!(&opened, Err(e) if e.kind() == io::ErrorKind::PermissionDenied);
+    let opened = opened.with_context(|| format!("cannot open {} for writing", path.display()));
+    if denied { opened.hint("run the command as root, with sudo") } else { opened }
+}
+
+/// Takes the lock that keeps udev from probing a disk while it changes
+/// (systemd.io, "Locking Block Device Access").
+fn lock_out_udev(path: &Path, file: &File) -> Result<()> {
+    for _ in 0..REREAD_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(REREAD_PAUSE),
+            Err(TryLockError::Error(e)) => {
+                return Err(e).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+    }
+    bail!("cannot claim {}: another program has locked it", path.display())
 }
 
 fn whole_disk(sysfs: &Path) -> String {

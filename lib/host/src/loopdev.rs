@@ -53,7 +53,10 @@ impl LoopDevice {
 
 /// Fails with advice when loop devices cannot be used here, before anything depends on them.
 pub fn check_available() -> Result<()> {
-    open_control().map(drop)
+    let control = open_control()?;
+    ioctl::free_loop_number(&control)
+        .with_context(|| format!("cannot get a free loop device from {CONTROL}"))?;
+    Ok(())
 }
 
 fn open_control() -> Result<File> {

@@ -12,6 +12,8 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{chroot, fchdir};
 
+use crate::term::WithHint;
+
 /// How often unmounting is tried while something still holds the file system, and how long apart.
 const UNMOUNT_TRIES: u32 = 20;
 const UNMOUNT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
@@ -31,16 +33,30 @@ pub fn inside<T: Send>(
     })
 }
 
+/// Fails with advice when this process may not mount, before anything depends on it.
+pub fn check_available() -> Result<()> {
+    thread::scope(|scope| {
+        let probe = scope.spawn(private_namespace);
+        probe.join().unwrap_or_else(|_panic| Err(anyhow!("probing for mounts failed")))
+    })
+    .hint("mounting needs root, and in a container also CAP_SYS_ADMIN")
+}
+
+fn private_namespace() -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS).context("cannot make a private mount namespace")?;
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .context("cannot make the mounts private")
+}
+
 fn in_namespace<T>(
     device: &Path,
     fstype: &str,
     dir: &Path,
     edit: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    unshare(CloneFlags::CLONE_NEWNS).context("cannot make a private mount namespace")?;
+    private_namespace()?;
     let none = None::<&str>;
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
-        .context("cannot make the mounts private")?;
     let outside = File::open("/").context("cannot open /")?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some(device), dir, Some(fstype), flags, none)
