@@ -12,7 +12,7 @@ use nestos_formats::bls::Entry;
 use nestos_formats::console::{self, Console};
 use nestos_formats::kargs::{Karg, KernelArgs};
 use nestos_formats::platforms::{self, Platform, Platforms};
-use nestos_host::atomic;
+use nestos_host::{atomic, loopdev, mount};
 
 use crate::config::CheckedConfig;
 use crate::request::PlatformId;
@@ -52,6 +52,13 @@ impl BootEdits {
             || !self.append.is_empty()
             || !self.delete.is_empty()
     }
+}
+
+/// Fails when this process could not edit the `/boot` of a new disk.
+pub fn check_editable() -> Result<()> {
+    loopdev::check_available()
+        .and_then(|()| mount::check_available())
+        .context("cannot edit /boot here")
 }
 
 /// Applies the edits below `boot` and returns what the user should know.
@@ -212,4 +219,97 @@ fn edit_grub(commands: &[String], boot: &Path) -> Result<()> {
         atomic::write(&path, text.as_bytes(), mode)
     };
     edit().with_context(|| format!("cannot edit {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRY: &str = "title x\noptions rw ignition.platform.id=metal console=tty0\nlinux /v\n";
+
+    fn boot_dir() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("loader/entries")).unwrap();
+        fs::write(dir.path().join("loader/entries/ostree-2-nestos.conf"), ENTRY).unwrap();
+        fs::create_dir_all(dir.path().join("coreos")).unwrap();
+        let platforms = r#"{"metal": {"kernel_arguments": ["console=tty0"]},
+                            "qemu": {"kernel_arguments": ["console=ttyS0,115200n8"]}}"#;
+        fs::write(dir.path().join("coreos/platforms.json"), platforms).unwrap();
+        fs::create_dir_all(dir.path().join("grub2")).unwrap();
+        let grub = format!("{}\n{}\n", console::START, console::END);
+        fs::write(dir.path().join("grub2/console.cfg"), grub).unwrap();
+        dir
+    }
+
+    fn options(boot: &Path) -> String {
+        let entry = fs::read_to_string(boot.join("loader/entries/ostree-2-nestos.conf")).unwrap();
+        entry.parse::<Entry>().unwrap().options().unwrap().to_string()
+    }
+
+    fn platform(name: &str) -> Option<PlatformId> {
+        Some(name.parse().unwrap())
+    }
+
+    #[test]
+    fn the_kernel_arguments_follow_platform_consoles_and_wishes() {
+        let consoles = |names: &[&str]| names.iter().map(|n| n.parse().unwrap()).collect();
+        let karg = |text: &str| vec![text.parse::<Karg>().unwrap()];
+        let plain = BootEdits::default;
+        for (edits, expected) in [
+            (
+                BootEdits { platform: platform("qemu"), ..plain() },
+                "rw ignition.platform.id=qemu console=ttyS0,115200n8",
+            ),
+            (
+                BootEdits { platform: platform("other"), ..plain() },
+                "rw ignition.platform.id=other console=tty0",
+            ),
+            (
+                BootEdits { platform: platform("metal"), ..plain() },
+                "rw ignition.platform.id=metal console=tty0",
+            ),
+            (
+                BootEdits { consoles: consoles(&["hvc0"]), ..plain() },
+                "rw ignition.platform.id=metal console=hvc0",
+            ),
+            (
+                BootEdits { delete: karg("rw"), append: karg("a=\"b c\""), ..plain() },
+                "ignition.platform.id=metal console=tty0 a=\"b c\"",
+            ),
+        ] {
+            let dir = boot_dir();
+            apply(&edits, dir.path()).unwrap();
+            assert_eq!(options(dir.path()), expected);
+        }
+    }
+
+    #[test]
+    fn the_user_is_told_what_had_no_effect() {
+        let dir = boot_dir();
+        let edits = BootEdits {
+            platform: platform("other"),
+            delete: vec!["absent".parse().unwrap()],
+            ..BootEdits::default()
+        };
+        let notes = apply(&edits, dir.path()).unwrap();
+        assert!(notes[0].contains("does not describe platform other"));
+        assert!(notes[1].contains("absent is not in the image"));
+    }
+
+    #[test]
+    fn a_config_that_is_there_already_is_not_replaced() {
+        let dir = boot_dir();
+        let config = |text: &str| {
+            CheckedConfig::load(
+                &crate::config::ConfigSource::Text(text.to_owned()),
+                crate::fetch::Retries(0),
+            )
+        };
+        let config = config(r#"{"ignition":{"version":"3.3.0"}}"#).unwrap();
+        let edits = BootEdits { config: Some(config), ..BootEdits::default() };
+        apply(&edits, dir.path()).unwrap();
+        let mode = |p: &str| fs::metadata(dir.path().join(p)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("ignition"), mode("ignition/config.ign")), (0o700, 0o600));
+        assert!(apply(&edits, dir.path()).unwrap_err().to_string().contains("config.ign"));
+    }
 }

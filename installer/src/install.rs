@@ -8,9 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use anyhow::{Context, Result, anyhow, bail};
 use nestos_formats::disk_layout::BOOT_LABEL;
 use nestos_host::blockdev::{ClaimedDisk, Kind};
-use nestos_host::gpt_disk::{HEAD_LEN, Partition, Table};
+use nestos_host::gpt_disk::{HEAD_LEN, Partition, Placed, Table};
 use nestos_host::interrupt::Guard;
-use nestos_host::loopdev::{self, LoopDevice};
+use nestos_host::loopdev::LoopDevice;
 use nestos_host::term::WithHint;
 use nestos_host::{mount, term};
 
@@ -30,8 +30,8 @@ const BOOT_FSTYPE: &str = "ext4";
 struct Prepared {
     disk: ClaimedDisk,
     stream: ImageStream,
-    head: Vec<u8>,
     table: Table,
+    placed: Placed,
     edits: BootEdits,
     boot: Option<Partition>,
 }
@@ -54,7 +54,7 @@ pub fn run(request: InstallRequest) -> Result<()> {
 fn prepare(request: InstallRequest) -> Result<Prepared> {
     let disk = ClaimedDisk::claim(&request.device)?;
     if !request.boot.is_empty() {
-        loopdev::check_available().context("editing /boot needs a loop device")?;
+        boot::check_editable()?;
     }
     let stored: Box<dyn Read + Send> = match &request.image {
         ImageSource::File(path) | ImageSource::Live(path) => Box::new(open_image(path, &disk)?),
@@ -70,12 +70,15 @@ fn prepare(request: InstallRequest) -> Result<Prepared> {
     let Piece::Bytes(head) = stream.next(|| Ok(()))? else {
         bail!("{image} is empty");
     };
-    let table = Table::parse(&head)
-        .with_context(|| format!("{image} holds no disk image"))
-        .hint("the image of a disk is needed, not of a CD, a partition or a virtual machine")?;
+    let table = read_table(&head).with_context(|| format!("{image} holds no disk image"))?;
     check_fit(&table, &disk)?;
+    let placed = table.place(&head, disk.size())?;
     let boot = if request.boot.is_empty() { None } else { Some(boot_partition(&table)?) };
-    Ok(Prepared { disk, stream, head, table, edits: request.boot, boot })
+    if let Some(partition) = &boot {
+        // The whole way to the new /boot, tried on the disk as it is.
+        attach(&disk, &table, partition).map(drop)?;
+    }
+    Ok(Prepared { disk, stream, table, placed, edits: request.boot, boot })
 }
 
 fn open_image(path: &std::path::Path, disk: &ClaimedDisk) -> Result<File> {
@@ -91,6 +94,19 @@ fn open_image(path: &std::path::Path, disk: &ClaimedDisk) -> Result<File> {
         Ok(file)
     };
     open().with_context(|| format!("cannot open the image {}", path.display()))
+}
+
+fn read_table(head: &[u8]) -> Result<Table> {
+    let starts = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|h| h.starts_with(magic));
+    if starts(32769, b"CD001") {
+        return Err(anyhow!("it is an ISO image, which boots from a CD or a USB stick"))
+            .hint("boot the ISO and install from there, or use the metal image");
+    }
+    if starts(0, b"QFI\xFB") {
+        return Err(anyhow!("it is a qcow2 image, which virtual machines use"))
+            .hint("use the metal image, or convert it: qemu-img convert -O raw IN OUT");
+    }
+    Table::parse(head).map_err(anyhow::Error::from)
 }
 
 fn check_fit(table: &Table, disk: &ClaimedDisk) -> Result<()> {
@@ -155,19 +171,17 @@ fn announce(prepared: &Prepared) {
 }
 
 fn perform(prepared: &Prepared, guard: &Guard) -> Result<()> {
-    let unsealed = Unsealed::begin(&prepared.disk, &prepared.head, &prepared.table)?;
+    let unsealed = Unsealed::begin(&prepared.disk, &prepared.table)?;
     let verified = unsealed.write_body(&prepared.stream, guard)?;
     if let Some(partition) = &prepared.boot {
         edit_boot(prepared, partition).context("cannot edit /boot of the new system")?;
     }
     guard.check()?;
-    unsealed.seal(&verified)
+    unsealed.seal(&prepared.placed, &verified)
 }
 
 fn edit_boot(prepared: &Prepared, partition: &Partition) -> Result<()> {
-    let sector = prepared.table.sector_size().bytes();
-    let device =
-        LoopDevice::attach(prepared.disk.file(), partition.start, partition.length, sector)?;
+    let device = attach(&prepared.disk, &prepared.table, partition)?;
     let edits = &prepared.edits;
     let notes = mount::inside(device.path(), BOOT_FSTYPE, || {
         boot::apply(edits, std::path::Path::new("/"))
@@ -176,6 +190,11 @@ fn edit_boot(prepared: &Prepared, partition: &Partition) -> Result<()> {
         term::warning(note);
     }
     Ok(())
+}
+
+fn attach(disk: &ClaimedDisk, table: &Table, partition: &Partition) -> Result<LoopDevice> {
+    let sector = table.sector_size().bytes();
+    LoopDevice::attach(disk.file(), partition.start, partition.length, sector)
 }
 
 /// The one place that cleans up after a failure.

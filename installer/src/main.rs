@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 use nestos_host::cmd::Cmd;
 use nestos_host::exit::Exit;
@@ -25,5 +26,8 @@ fn run(args: InstallArgs) -> anyhow::Result<()> {
     interrupt::watch(|| term::status("interrupted; the disk was not touched"))?;
     let reboot = args.reboot;
     install::run(InstallRequest::try_from(args)?)?;
-    if reboot { Cmd::new("systemctl").arg("reboot").run() } else { Ok(()) }
+    if !reboot {
+        return Ok(());
+    }
+    Cmd::new("systemctl").arg("reboot").run().context("NestOS is installed, but cannot reboot")
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow};
+use nestos_formats::kargs::KernelArgs;
 use nestos_host::term::WithHint;
 use reqwest::Url;
 use thiserror::Error;
@@ -91,6 +92,8 @@ impl TryFrom<InstallArgs> for InstallRequest {
         let (image, trust) = choose_image(given, vouching).with_context(untouched)?;
         let source = args.ignition_file.or(args.ignition_url.map(ConfigSource::Url));
         let config = source.map(|s| CheckedConfig::load(&s, retries)).transpose();
+        let appended: KernelArgs = args.append_karg.iter().cloned().collect();
+        appended.check_length().with_context(untouched)?;
         let boot = BootEdits {
             config: config.with_context(untouched)?,
             platform: args.platform,

@@ -7,7 +7,7 @@
 
 use anyhow::{Context, Result, bail};
 use nestos_host::blockdev::{ClaimedDisk, Reread};
-use nestos_host::gpt_disk::{HEAD, Table};
+use nestos_host::gpt_disk::{HEAD, Placed, Table};
 use nestos_host::interrupt::Guard;
 use nestos_host::term;
 
@@ -26,15 +26,16 @@ const SYNC_EVERY: u64 = 128 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Unsealed<'a> {
     disk: &'a ClaimedDisk,
-    head: &'a [u8],
     table: &'a Table,
 }
 
 impl<'a> Unsealed<'a> {
     /// Erases the tables of the disk: the point of no return.
-    pub fn begin(disk: &'a ClaimedDisk, head: &'a [u8], table: &'a Table) -> Result<Self> {
+    pub fn begin(disk: &'a ClaimedDisk, table: &'a Table) -> Result<Self> {
         erase_ends(disk)?;
-        Ok(Self { disk, head, table })
+        // The old partitions are gone for the kernel, too: nobody can mount one meanwhile.
+        announce_partitions(disk);
+        Ok(Self { disk, table })
     }
 
     /// Writes everything of the image but its first MiB and its backup table.
@@ -72,9 +73,8 @@ impl<'a> Unsealed<'a> {
         }
     }
 
-    /// Makes the disk bootable.
-    pub fn seal(self, _verified: &Verified) -> Result<()> {
-        let placed = self.table.place(self.head, self.disk.size())?;
+    /// Makes the disk bootable: `placed` is the image's table for this disk.
+    pub fn seal(self, placed: &Placed, _verified: &Verified) -> Result<()> {
         let sector = self.table.sector_size().bytes() as usize;
         self.disk.sync()?;
         self.disk.write_at(&placed.backup, placed.backup_at)?;
@@ -121,13 +121,13 @@ pub fn erase_ends(disk: &ClaimedDisk) -> Result<()> {
     disk.sync().with_context(|| format!("cannot erase the tables of {}", disk.path().display()))
 }
 
-/// Lets the kernel see the new partitions; the installation does not depend on it.
+/// Lets the kernel see the partitions as they are now; the installation does not depend on it.
 pub fn announce_partitions(disk: &ClaimedDisk) {
     match disk.reread_partitions() {
         Ok(Reread::Done | Reread::NotNeeded) => {}
         Err(e) => term::warning(format!(
-            "the kernel did not read the new partition table of {} ({e:#}); it will at the next \
-             boot",
+            "the kernel did not read the partition table of {} again ({e:#}); it will at the \
+             next boot",
             disk.path().display()
         )),
     }

@@ -10,12 +10,13 @@ mod disk;
 mod messages;
 mod user;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use nestos_host::cmd::Cmd;
 use nestos_host::disk_use::Sources;
-use nestos_host::{disks, interrupt, loopdev, term};
+use nestos_host::term::WithHint;
+use nestos_host::{disks, interrupt, term};
 
-use crate::boot::BootEdits;
+use crate::boot::{self, BootEdits};
 use crate::config::{CheckedConfig, ConfigSource};
 use crate::fetch::Retries;
 use crate::install;
@@ -44,7 +45,7 @@ pub fn run(args: WizardArgs) -> Result<Outcome> {
         term::status(farewell);
     })?;
     // What would fail at the end is found out before the first question.
-    loopdev::check_available().context("installnestos cannot work here")?;
+    boot::check_editable().hint("start it with: sudo installnestos")?;
     let given = args.image_file.map(ImageSource::File).or(args.image_url.map(ImageSource::Url));
     let vouching = Vouching { digest: args.image_digest, insecure: args.insecure.into() };
     let (image, trust) = choose_image(given, vouching)?;

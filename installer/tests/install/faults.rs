@@ -89,10 +89,15 @@ fn what_is_no_disk_image_is_refused() {
     let mut broken_entry = image().to_vec();
     broken_entry[1024 + 56] ^= 1;
     let empty: &[u8] = b"";
+    let mut iso = image().to_vec();
+    iso[32769..32774].copy_from_slice(b"CD001");
+    let qcow2 = [&b"QFI\xFB"[..], &image()[4..]].concat();
     for (bytes, text) in [
         (&vec![0; len(2 * MIB)][..], "no GUID partition table"),
         (&image()[..1000], "too few"),
         (empty, "0 bytes are too few"),
+        (&iso, "ISO image"),
+        (&qcow2, "qcow2 image"),
         (&broken_crc, "checksum of its header"),
         (&broken_entry, "checksum of its entries"),
     ] {
@@ -148,12 +153,21 @@ fn arguments_that_cannot_be_written_are_wrong_usage() {
         ["--console", "console=ttyS0"],
         ["--platform", "Q EMU"],
         ["--image-digest", "sha256:12"],
-        ["--image-url", "ftp://127.0.0.1/x"],
+        ["--image-url", "http://127.0.0.1/two-images"],
     ] {
         let run = bench.install(["--image-file", &image, "--insecure"].iter().chain(&bad));
         run.fails_with(2, &[bad[0]]);
         bench.assert_untouched();
     }
+}
+
+#[test]
+fn kernel_arguments_that_cannot_fit_are_refused() {
+    let bench = Bench::new(DISK_SIZE);
+    let image = bench.file("image", image());
+    let long = format!("x={}", "a".repeat(2100));
+    let args = ["--image-file", &image, "--insecure", "--append-karg", &long];
+    untouched(&bench, &args, &["at most 2048"]);
 }
 
 #[test]

@@ -219,7 +219,7 @@ pub(crate) fn debugfs(disk: &Path, request: &str) -> String {
 
 /// Returns whether loop devices can be used; says loudly when a test is skipped.
 pub(crate) fn loop_devices(test: &str) -> bool {
-    let usable = File::options().read(true).write(true).open("/dev/loop-control").is_ok();
+    let usable = nestos_installer::boot::check_editable().is_ok();
     if !usable {
         term::status(format!("SKIPPED {test}: it needs root and loop devices"));
     }

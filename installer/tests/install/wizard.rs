@@ -1,8 +1,11 @@
 //! `installnestos`, driven by a pipe.
 
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
+
 use nestos_host::cmd::Cmd;
 
-use crate::support::{Bench, MIB, Run, boot_file, image, loop_devices};
+use crate::support::{Bench, MIB, Run, boot_file, image, loop_devices, program};
 
 const PASSWORD: &str = "a secret, $% \"quoted\"";
 
@@ -67,4 +70,80 @@ fn the_conversation_can_be_chinese() {
     let bench = Bench::new(32 * MIB);
     let run = converse(&bench, &[], &["--lang", "zh"]);
     run.fails_with(1, &["用户名", "磁盘未被改动"]);
+}
+
+/// `installnestos` on a terminal of its own, made by script(1).
+struct Terminal {
+    child: Child,
+    seen: String,
+}
+
+impl Terminal {
+    fn start(bench: &Bench) -> Self {
+        let image = bench.file("image", image());
+        let binary = env!("CARGO_BIN_EXE_installnestos");
+        let line = format!("{binary} --image-file {image} --insecure --no-reboot --lang en");
+        let cmd = Cmd::new("script").args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        let child = cmd.spawn(Stdio::piped(), Stdio::piped(), Stdio::null()).unwrap();
+        Self { child, seen: String::new() }
+    }
+
+    /// Waits for a question and answers it.
+    fn answer(&mut self, question: &str, answer: &str) {
+        let start = self.seen.len();
+        let mut byte = [0];
+        while !self.seen[start..].ends_with(question) {
+            let n = self.child.stdout.as_mut().unwrap().read(&mut byte).unwrap();
+            assert_ne!(n, 0, "no {question:?} in:\n{}", self.seen);
+            self.seen.push(char::from(byte[0]));
+        }
+        self.child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
+    }
+
+    fn finish(mut self) -> (Option<i32>, String) {
+        self.child.stdout.as_mut().unwrap().read_to_string(&mut self.seen).unwrap();
+        (self.child.wait().unwrap().code(), self.seen)
+    }
+}
+
+#[test]
+fn on_a_terminal_wrong_answers_are_asked_again_and_secrets_are_not_shown() {
+    let test = "on_a_terminal_wrong_answers_are_asked_again_and_secrets_are_not_shown";
+    if !loop_devices(test) || !program("script", test) {
+        return;
+    }
+    let bench = Bench::new(32 * MIB);
+    let disk = bench.disk.to_str().unwrap();
+    let mut terminal = Terminal::start(&bench);
+    terminal.answer("User name: ", "Not Valid\n");
+    terminal.answer("User name: ", "nest\n");
+    terminal.answer("not shown): ", "first secret\n");
+    terminal.answer("again: ", "other secret\n");
+    terminal.answer("not shown): ", "third secret\n");
+    terminal.answer("again: ", "third secret\n");
+    terminal.answer("Disk to install to", "nosuchdisk\n");
+    terminal.answer("Disk to install to", &format!("{disk}\n"));
+    terminal.answer("[y/N] ", "y\n");
+    let (code, seen) = terminal.finish();
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(!seen.contains("secret"), "{seen}");
+    let config = boot_file(&bench.disk, "/ignition/config.ign");
+    let hash = config.split('"').find(|s| s.starts_with("$6$")).unwrap();
+    sha_crypt::sha512_check("third secret", hash).unwrap();
+}
+
+#[test]
+fn ctrl_c_in_the_conversation_touches_nothing() {
+    let test = "ctrl_c_in_the_conversation_touches_nothing";
+    if !loop_devices(test) || !program("script", test) {
+        return;
+    }
+    let bench = Bench::new(32 * MIB);
+    let mut terminal = Terminal::start(&bench);
+    terminal.answer("User name: ", "nest\n");
+    terminal.answer("not shown): ", "\x03");
+    let (code, seen) = terminal.finish();
+    assert_eq!(code, Some(130), "{seen}");
+    assert!(seen.contains("Interrupted. The disk was not touched."), "{seen}");
+    bench.assert_untouched();
 }
