@@ -47,12 +47,7 @@ pub struct Retries(pub u32);
 
 /// Starts a download and returns the body to read from.
 pub fn open(url: &Url, retries: Retries) -> Result<Response> {
-    let client = Client::builder()
-        .user_agent(concat!("nestos-installer/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(SILENCE)
-        .timeout(SILENCE)
-        .build()
-        .context("cannot set up downloads")?;
+    let client = client(url)?;
     let mut pause = Duration::from_secs(1);
     let mut left = retries.0;
     loop {
@@ -82,6 +77,23 @@ pub fn config(url: &Url, retries: Retries) -> Result<Vec<u8>> {
         bail!("{url} is longer than {} MiB: that is no config", CONFIG_LIMIT / 1024 / 1024);
     }
     Ok(bytes)
+}
+
+fn client(url: &Url) -> Result<Client> {
+    let builder = || {
+        Client::builder()
+            .user_agent(concat!("nestos-installer/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(SILENCE)
+            .timeout(SILENCE)
+    };
+    let built = match builder().build() {
+        // A system without certificate authorities can still fetch without encryption.
+        Err(_no_roots) if url.scheme() == "http" => builder().tls_certs_only([]).build(),
+        other => other,
+    };
+    built
+        .context("cannot set up encrypted downloads")
+        .hint("install the system's certificate authorities (package ca-certificates)")
 }
 
 enum Attempt {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Answer, Bench, MIB, image, len, serve, start_install};
+use crate::support::{Answer, Bench, MIB, Run, image, installer, len, serve, start_install};
 
 const DISK_SIZE: u64 = 32 * MIB;
 
@@ -49,6 +49,33 @@ fn a_connection_that_breaks_boots_nothing() {
     let run = bench.install(["--image-url", &url, "--insecure"]);
     run.fails_with(1, &["the disk was left unbootable", "cannot read the image"]);
     bench.assert_unbootable();
+}
+
+#[test]
+fn a_system_without_certificate_authorities_can_use_plain_http() {
+    let bench = Bench::new(DISK_SIZE);
+    let url = serve(vec![Answer::Whole(image().to_vec())]);
+    let install = |url: &str| {
+        let cmd = installer().args(["install", "--insecure", "--image-url", url]).arg(&bench.disk);
+        let cmd = cmd.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent");
+        Run::from(cmd.finish().unwrap())
+    };
+    install("https://127.0.0.1:1/x").fails_with(1, &["was not touched", "ca-certificates"]);
+    install(&url).ok();
+}
+
+#[test]
+fn two_installations_on_one_disk_do_not_meet() {
+    let bench = Bench::new(DISK_SIZE);
+    let url = serve(vec![Answer::Stall(image().to_vec(), len(9 * MIB))]);
+    let mut first = start_install(&bench.disk, &["--image-url", &url, "--insecure"]);
+    wait_for(&bench.disk, MIB, b"GRUB core");
+    let path = bench.file("image", image());
+    let second = bench.install(["--image-file", &path, "--insecure"]);
+    second.fails_with(1, &["was not touched", "is locked"]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    bench.install(["--image-file", &path, "--insecure"]).ok();
 }
 
 /// Waits until the disk holds `bytes` at `offset`.
@@ -110,5 +137,30 @@ fn a_killed_installation_leaves_no_table() {
         let (code, _) = stopped(&bench, stall, (MIB, b"GRUB core"), Signal::SIGKILL);
         assert_eq!(code, Some(-(Signal::SIGKILL as i32)));
         bench.assert_unbootable();
+    }
+}
+
+/// Kills installations after ever longer times, until one is complete.
+#[test]
+fn a_disk_boots_nothing_or_everything_whenever_it_is_killed() {
+    let bench = Bench::new(DISK_SIZE);
+    let path = bench.file("image", image());
+    bench.install(["--image-file", &path, "--insecure"]).ok();
+    let complete = bench.disk_bytes();
+    for step in 0.. {
+        std::fs::write(&bench.disk, vec![0xA5; len(DISK_SIZE)]).unwrap();
+        let mut child = start_install(&bench.disk, &["--image-file", &path, "--insecure"]);
+        thread::sleep(Duration::from_millis(step * 7));
+        let ended = child.try_wait().unwrap().is_some();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let disk = bench.disk_bytes();
+        // Without the signature of a boot sector there is no table for anybody.
+        let bootable = disk[510..512] == [0x55, 0xAA];
+        assert!(!bootable || disk == complete, "a half-written disk boots after step {step}");
+        if ended {
+            assert!(bootable, "step {step} ended without a system");
+            return;
+        }
     }
 }
