@@ -101,7 +101,7 @@ pub enum Stage {
     Scanner,
     /// Tokens to nodes.
     Parser,
-    /// The finished tree: depth, anchors, duplicate keys.
+    /// The finished tree: anchors, duplicate keys.
     Tree,
 }
 
@@ -128,7 +128,6 @@ pub fn parse(text: &[u8]) -> Result<Node, YamlError> {
 /// not walk through aliases without a bound.
 pub fn parse_lenient(text: &[u8]) -> Result<Node, YamlError> {
     let decoded = decode(text)?;
-    // The scanner panics on two inputs it should refuse; see `refuse_scanner_panics`.
     refuse_scanner_panics(&decoded)?;
     catch_unwind(AssertUnwindSafe(|| Builder::default().document(&decoded))).unwrap_or_else(
         |_panic| Err(YamlError::new(Stage::Scanner, "the YAML scanner gave up on this text", None)),
@@ -321,7 +320,7 @@ impl Builder {
         let mut parser = Parser::new();
         parser.set_input(Chunks { rest: &decoded.text, stopped: decoded.stopped });
         loop {
-            let event = parser.parse().map_err(|e| scan_error(&e))?;
+            let mut event = parser.parse().map_err(|e| scan_error(&e))?;
             let at = mark(event.start_mark);
             match event.data {
                 EventData::StreamStart { .. } => {}
@@ -331,6 +330,14 @@ impl Builder {
                 }
                 EventData::DocumentStart { .. } => {}
                 EventData::DocumentEnd { .. } | EventData::StreamEnd => break,
+                EventData::Scalar { ref mut value, style, .. } => {
+                    let ends = usize::try_from(event.end_mark.index) == Ok(decoded.text.len());
+                    if decoded.completed && ends && is_block(style) && value.ends_with('\n') {
+                        // The line end was not in the text.
+                        value.pop();
+                    }
+                    self.event(event)?;
+                }
                 _ => self.event(event)?,
             }
         }
@@ -377,7 +384,7 @@ impl Builder {
     ) -> Result<(), YamlError> {
         if self.open.len() >= MAX_DEPTH {
             let problem = format!("exceeded max depth of {MAX_DEPTH}");
-            return Err(YamlError::new(Stage::Tree, problem, Some(start)));
+            return Err(YamlError::new(Stage::Scanner, problem, Some(start)));
         }
         self.open.push(Open { start, anchor, kind });
         Ok(())
@@ -413,12 +420,16 @@ impl Builder {
     }
 }
 
+fn is_block(style: ScalarStyle) -> bool {
+    matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+}
+
 fn scalar(text: String, tag: Option<String>, style: ScalarStyle) -> Value {
     const NULL: &str = "tag:yaml.org,2002:null";
     let text: Arc<str> = text.into();
     let style = match style {
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
-        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+        _ if is_block(style) => Style::Block,
         _ => Style::Plain,
     };
     let plain = style == Style::Plain && tag.is_none();

@@ -1,8 +1,9 @@
 //! From bytes to text the scanner can be given: encodings, and what the scanner must not see.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, Read};
 
-use super::{Mark, Stage, YamlError, mark, scan_error};
+use super::{Stage, YamlError, mark};
 
 /// How much text the scanner is given at once.
 const CHUNK: usize = 4096;
@@ -11,6 +12,25 @@ const CHUNK: usize = 4096;
 pub(super) struct Decoded {
     pub(super) text: String,
     pub(super) stopped: Option<&'static str>,
+    /// Whether a line end was added after the last line.
+    pub(super) completed: bool,
+}
+
+impl Decoded {
+    /// Ends the last line: the scanner panics on a block scalar or a backslash that ends the text.
+    fn new(mut text: String, stopped: Option<&'static str>) -> Self {
+        const BREAKS: [char; 5] = ['\r', '\n', '\u{85}', '\u{2028}', '\u{2029}'];
+        // A last line of spaces says nothing.
+        let lines_end = text.trim_end_matches(' ').len();
+        if text[..lines_end].ends_with(BREAKS) {
+            text.truncate(lines_end);
+        }
+        let completed = stopped.is_none() && !text.is_empty() && !text.ends_with(BREAKS);
+        if completed {
+            text.push('\n');
+        }
+        Self { text, stopped, completed }
+    }
 }
 
 /// Turns bytes into text: UTF-8, or UTF-16 with a byte order mark.
@@ -27,7 +47,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Decoded, YamlError> {
 
 fn decode_utf8(bytes: &[u8]) -> Decoded {
     let Err(error) = std::str::from_utf8(bytes) else {
-        return Decoded { text: String::from_utf8_lossy(bytes).into_owned(), stopped: None };
+        return Decoded::new(String::from_utf8_lossy(bytes).into_owned(), None);
     };
     let (good, bad) = bytes.split_at(error.valid_up_to());
     let stopped = Some(match bad {
@@ -41,7 +61,7 @@ fn decode_utf8(bytes: &[u8]) -> Decoded {
         [0xf4..=0xf7, 0x80..=0xbf, 0x80..=0xbf, 0x80..=0xbf, ..] => "invalid Unicode character",
         _ => "invalid trailing UTF-8 octet",
     });
-    Decoded { text: String::from_utf8_lossy(good).into_owned(), stopped }
+    Decoded::new(String::from_utf8_lossy(good).into_owned(), stopped)
 }
 
 fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Decoded {
@@ -49,11 +69,11 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Decoded {
     let mut text = String::with_capacity(bytes.len());
     for decoded in char::decode_utf16(pairs.iter().map(|pair| unit(*pair))) {
         let Ok(c) = decoded else {
-            return Decoded { text, stopped: Some("unexpected low surrogate area") };
+            return Decoded::new(text, Some("unexpected low surrogate area"));
         };
         text.push(c);
     }
-    Decoded { text, stopped: (!odd.is_empty()).then_some("incomplete UTF-16 character") }
+    Decoded::new(text, (!odd.is_empty()).then_some("incomplete UTF-16 character"))
 }
 
 /// Feeds the scanner a chunk at a time: it would otherwise spread the whole text into characters.
@@ -87,49 +107,50 @@ impl BufRead for Chunks<'_> {
     }
 }
 
-/// Finds the two inputs that libyaml-safer 0.3 answers with a panic and refuses them as errors: a
-/// backslash as the last character of an open double-quoted scalar, and a tag that is followed by
-/// a comma inside a flow collection.
+/// Finds an input that libyaml-safer 0.3 answers with a panic and refuses it as an error: a tag
+/// that is followed by a comma inside a flow collection.
 pub(super) fn refuse_scanner_panics(decoded: &Decoded) -> Result<(), YamlError> {
-    let text = decoded.text.as_str();
-    if text.ends_with('\\') {
-        tokens_end(&format!("{text}\n"))?;
+    let suspects = tags_before_commas(&decoded.text);
+    if suspects.is_empty() {
+        return Ok(());
     }
-    /// Each suspect costs a scan, and there is a net below this check.
-    const MOST_SUSPECTS: usize = 16;
-    let suspects = text.match_indices('!').filter_map(|(start, _)| {
-        let opener = text[..start].chars().next_back().is_none_or(|c| " \t\r\n,[{:".contains(c));
-        let length = text[start..].find(|c: char| !c.is_ascii_graphic() || c == ',')?;
-        (opener && text[start + length..].starts_with(',')).then_some(start + length)
-    });
-    for comma in suspects.take(MOST_SUSPECTS) {
-        let prefix = &text[..comma];
-        if let Ok(Some(at)) = tokens_end(prefix) {
-            return Err(YamlError::new(
-                Stage::Scanner,
-                "did not find expected whitespace or line break",
-                Some(at),
-            ));
+    // Where a suspect is a tag indeed, an anchor without a name is an error at once; anywhere
+    // else, as in quoted text, it scans like the original.
+    let mut probe = decoded.text.clone().into_bytes();
+    for start in &suspects {
+        probe[*start] = b'&';
+        if let Some(second) = probe.get_mut(start + 1).filter(|byte| **byte != b',') {
+            *second = b'!';
         }
     }
-    Ok(())
+    let probe = String::from_utf8_lossy(&probe);
+    let mut scanner = libyaml_safer::Scanner::new();
+    scanner.set_input(Chunks { rest: &probe, stopped: decoded.stopped });
+    let Some(error) = scanner.find_map(Result::err) else { return Ok(()) };
+    let start =
+        error.context_mark().filter(|_| error.context() == Some("while scanning an anchor"));
+    match start {
+        Some(start) if usize::try_from(start.index).is_ok_and(|n| suspects.contains(&n)) => {
+            let problem = "did not find expected whitespace or line break";
+            Err(YamlError::new(Stage::Scanner, problem, Some(mark(start))))
+        }
+        // Any other error is found again when the text itself is parsed.
+        _ => Ok(()),
+    }
 }
 
-/// Scans `text`; returns the start of its last token if that is a tag ending the text.
-fn tokens_end(text: &str) -> Result<Option<Mark>, YamlError> {
-    let mut scanner = libyaml_safer::Scanner::new();
-    scanner.set_input(Chunks { rest: text, stopped: None });
-    let mut last = None;
-    for token in scanner {
-        let token = token.map_err(|e| scan_error(&e))?;
-        match token.data {
-            libyaml_safer::TokenData::Tag { .. } => {
-                let ends = usize::try_from(token.end_mark.index).is_ok_and(|i| i == text.len());
-                last = ends.then(|| mark(token.start_mark));
-            }
-            libyaml_safer::TokenData::StreamEnd | libyaml_safer::TokenData::BlockEnd => {}
-            _ => last = None,
+/// Returns where a text has what would be a tag before a comma.
+fn tags_before_commas(text: &str) -> HashSet<usize> {
+    let is_tag = |c: char| c.is_ascii_alphanumeric() || "!-_;/?:@&=+$.~*'()%<>".contains(c);
+    let mut suspects = HashSet::new();
+    let mut from = 0;
+    while let Some(n) = text[from..].find('!') {
+        let start = from + n;
+        let tail = text[start..].trim_start_matches(is_tag);
+        if tail.starts_with(',') {
+            suspects.insert(start);
         }
+        from = text.len() - tail.len();
     }
-    Ok(last)
+    suspects
 }
