@@ -1,1 +1,102 @@
-//! Under construction.
+//! Compiles Butane configs, YAML that people write, to Ignition configs, JSON that machines read
+//! at their first boot.
+//!
+//! Stages: YAML nodes with places ([`nestos_formats::yaml`]), a config of known shape ([`schema`]),
+//! checks of the source, sugar to fragments, fragments merged below what the user wrote, checks of
+//! the result. Every value keeps the source path it stands for, so late errors point at the cause.
+
+use std::path::PathBuf;
+
+use nestos_formats::yaml::{self, Stage, YamlError};
+
+pub use crate::json::Spacing;
+pub use crate::path::{Part, Path};
+pub use crate::render::{Color, Layout, render};
+pub use crate::report::{Entry, Report, Severity};
+
+mod check;
+mod decode;
+mod files_dir;
+pub mod ignition;
+mod json;
+mod path;
+mod render;
+mod report;
+mod scalar;
+mod schema;
+mod translate;
+mod value;
+
+/// What compiling depends on besides the text.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The directory that `local:` names are relative to; without one they are errors.
+    pub files_dir: Option<PathBuf>,
+    /// How the JSON is laid out.
+    pub spacing: Spacing,
+}
+
+/// A compiled config.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// The Ignition config, without a line end after it.
+    pub json: String,
+    /// The version of the Ignition spec it is written for, such as `3.3.0`.
+    pub ignition_version: String,
+    /// What the user should know; never fatal.
+    pub warnings: Report,
+}
+
+impl Compiled {
+    /// Returns the config as a JSON value.
+    pub fn value(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::from_str(&self.json)
+    }
+}
+
+/// Compiles a Butane config. The report of an `Err` says what is wrong and where; print it with
+/// [`render`], then its `failure`.
+pub fn compile(input: &[u8], options: &Options) -> Result<Compiled, Report> {
+    let failed = |what: &str, reason: String| Report::failed(format!("{what}{reason}"));
+    let root = yaml::parse_lenient(input)
+        .map_err(|e| failed("Error unmarshaling yaml: yaml: ", scan_message(&e)))?;
+    let dialect = decode::header::dialect(&root).map_err(Report::failed)?;
+    let config = decode::config(&root, &schema::CONFIG, dialect).map_err(Report::failed)?;
+
+    let mut report = decode::unused::report(&root, &config, &schema::CONFIG, dialect);
+    let mut add = |found: Report, failure: &str| {
+        report.entries.extend(found.entries);
+        report.locate(&root);
+        report.is_fatal().then(|| Report { failure: Some(failure.to_owned()), ..report.clone() })
+    };
+    const SOURCE: &str = "source config is invalid";
+    if let Some(fatal) = add(check::source(&config, dialect), SOURCE) {
+        return Err(fatal);
+    }
+    let files_dir = files_dir::FilesDir::new(options.files_dir.as_deref());
+    let (config, found) = translate::translate(config, dialect, &files_dir);
+    if let Some(fatal) = add(found, SOURCE) {
+        return Err(fatal);
+    }
+    let found = ignition::check_generated(&config, dialect, ignition::Names::AsInButane);
+    if let Some(fatal) = add(found, "config generated was invalid") {
+        return Err(fatal);
+    }
+    let json = json::print(&config, options.spacing);
+    Ok(Compiled { json, ignition_version: dialect.ignition_version(), warnings: report })
+}
+
+/// Words an error of the YAML scanner as the reference does: it counts lines from where the broken
+/// construct began, and parser errors from zero.
+fn scan_message(error: &YamlError) -> String {
+    let counted = |line: usize| match error.stage {
+        Stage::Scanner => line,
+        _ => line - 1,
+    };
+    let marks = [error.context, error.at].into_iter().flatten();
+    let line = marks.map(|mark| mark.line).find(|line| *line > 1).map(counted);
+    match (error.stage, line) {
+        (Stage::Scanner | Stage::Parser, Some(line)) => format!("line {line}: {}", error.problem),
+        _ => error.problem.clone(),
+    }
+}

@@ -1,0 +1,105 @@
+//! The two keys that say which language a config is written in.
+
+use nestos_formats::yaml::Node;
+
+use super::Decoder;
+use crate::schema::{DIALECTS, Dialect, Type};
+
+/// Reads `variant` and `version` and finds the dialect they name.
+pub(crate) fn dialect(root: &Node) -> Result<&'static Dialect, String> {
+    let (variant, version) = names(root).map_err(|e| format!("Error unmarshaling yaml: {e}"))?;
+    if variant.is_empty() {
+        return Err("error parsing variant; must be specified".to_owned());
+    }
+    let Some(version) = semver(&version) else {
+        return Err("error parsing version; must be a valid semver".to_owned());
+    };
+    let mut known = DIALECTS.iter();
+    known
+        .find(|d| d.variant == variant && d.version == version)
+        .ok_or_else(|| format!("No translator exists for variant {variant} with version {version}"))
+}
+
+fn names(root: &Node) -> Result<(String, String), String> {
+    // Which dialect is not known yet; only plain strings are decoded.
+    let mut decoder = Decoder::new(&DIALECTS[0]);
+    let (mut variant, mut version) = (String::new(), String::new());
+    if root.is_null() {
+        return Ok((variant, version));
+    }
+    let Some(entries) = root.entries() else {
+        decoder.mismatch(root, "config.commonFields")?;
+        decoder.finish()?;
+        return Ok((variant, version));
+    };
+    if !decoder.report_duplicates(entries) {
+        for (key, value) in entries {
+            let wanted = match decoder.key(key).as_deref() {
+                Some("variant") => &mut variant,
+                Some("version") => &mut version,
+                _ => continue,
+            };
+            if let Some(crate::value::Kind::Text(text)) =
+                decoder.scalar(value, Type::Text, "string")?
+            {
+                *wanted = text;
+            }
+        }
+    }
+    decoder.finish()?;
+    Ok((variant, version))
+}
+
+/// Checks a semantic version and returns its normal form.
+fn semver(text: &str) -> Option<String> {
+    let identifiers = |s: &str| {
+        s.split('.')
+            .all(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+    };
+    let (rest, build) = split_suffix(text, '+');
+    let (core, pre) = split_suffix(rest, '-');
+    if [build, pre].into_iter().flatten().any(|suffix| !identifiers(suffix)) {
+        return None;
+    }
+    let numbers: Vec<i64> = core.split('.').map(|n| n.parse().ok()).collect::<Option<Vec<_>>>()?;
+    let [major, minor, patch] = numbers.try_into().ok()?;
+    let pre = pre.map(|p| format!("-{p}")).unwrap_or_default();
+    let build = build.map(|b| format!("+{b}")).unwrap_or_default();
+    Some(format!("{major}.{minor}.{patch}{pre}{build}"))
+}
+
+fn split_suffix(text: &str, mark: char) -> (&str, Option<&str>) {
+    text.split_once(mark).map_or((text, None), |(head, tail)| (head, Some(tail)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_must_be_semantic_versions() {
+        assert_eq!(semver("1.04.0").as_deref(), Some("1.4.0"));
+        assert_eq!(semver("1.0.0-rc.1+b").as_deref(), Some("1.0.0-rc.1+b"));
+        for bad in ["", "1", "1.4", "v1.4.0", "1.4.0.0", "1.4.x", "1.0.0-"] {
+            assert_eq!(semver(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_dialect_is_named() {
+        let of = |text: &str| {
+            dialect(&nestos_formats::yaml::parse_lenient(text.as_bytes()).unwrap()).unwrap_err()
+        };
+        assert_eq!(
+            of("variant: nestos\nversion: 2.0.0"),
+            "No translator exists for variant nestos with version 2.0.0"
+        );
+        assert_eq!(of("version: 1.0.0"), "error parsing variant; must be specified");
+        assert_eq!(of("variant: nestos"), "error parsing version; must be a valid semver");
+        assert_eq!(
+            of("[a]"),
+            "Error unmarshaling yaml: yaml: unmarshal errors:\n  \
+             line 1: cannot unmarshal !!seq into config.commonFields"
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! Encrypted devices.
+
+use super::node::check_path;
+use super::{Place, Rules, url};
+use crate::value::Object;
+
+/// The most bytes of a LUKS2 label, without the end mark.
+const LONGEST_LABEL: usize = 47;
+
+impl Rules {
+    pub(super) fn luks(&mut self, luks: &Object, place: &Place<'_>) {
+        if luks.text("name").is_some_and(|name| name.contains('/')) {
+            self.error(&place.below(luks, "name"), "device names cannot contain slashes");
+        }
+        if luks.text("label").is_some_and(|label| label.len() > LONGEST_LABEL) {
+            let message = "luks device labels cannot be longer than 47 characters";
+            self.error(&place.below(luks, "label"), message);
+        }
+        let device = place.below(luks, "device");
+        match luks.filled("device") {
+            None => self.error(&device, "disk device is required"),
+            Some(path) => self.require(&device, check_path(path)),
+        }
+        let clevis = luks.object("clevis");
+        if clevis.is_some_and(has_custom_with_others) {
+            let message = "cannot use custom clevis config with tpm2, tang, or threshold";
+            self.error(&place.below(luks, "clevis"), message);
+        }
+        let source = luks.object("keyFile").and_then(|key| key.text("source"));
+        if source.is_some_and(|source| self.check_source(source).is_err()) {
+            // The key that the reference names does not exist.
+            self.error(&place.missing("keys"), "invalid key-file source");
+        }
+        if let Some(clevis) = clevis {
+            self.clevis(clevis, &place.below(luks, "clevis"));
+        }
+        self.contents_field(luks, "keyFile", place);
+    }
+
+    fn clevis(&mut self, clevis: &Object, place: &Place<'_>) {
+        if let Some(custom) = clevis.object("custom") {
+            self.custom(custom, &place.below(clevis, "custom"));
+        }
+        for (n, value, tang) in clevis.objects("tang") {
+            let place = place.below(clevis, "tang").item(n, value);
+            let at = place.below(tang, "url");
+            match url::parse(tang.text("url").unwrap_or_default()).map(|url| url.scheme) {
+                Err(message) => self.error(&at, message),
+                Ok(scheme) if matches!(scheme.as_str(), "http" | "https") => {}
+                Ok(_) => self.error(&at, "invalid url scheme"),
+            }
+            if tang.filled("thumbprint").is_none() {
+                self.error(&place.below(tang, "thumbprint"), "thumbprint is required");
+            }
+            if let Some(text) = tang.filled("advertisement")
+                && serde_json::from_str::<serde_json::Value>(text).is_err()
+            {
+                let place = place.below(tang, "advertisement");
+                self.error(&place, "advertisement is not valid JSON");
+            }
+        }
+    }
+
+    fn custom(&mut self, custom: &Object, place: &Place<'_>) {
+        let (pin, config) = (custom.filled("pin"), custom.filled("config"));
+        if pin.is_none() && config.is_none() && custom.flag("needsNetwork") != Some(true) {
+            return;
+        }
+        let at = place.below(custom, "pin");
+        match pin {
+            None => self.error(&at, "missing required custom clevis pin"),
+            Some("tpm2" | "tang" | "sss") => {}
+            Some(_) if self.since(6) => {}
+            Some(_) => self.error(&at, "unsupported clevis pin"),
+        }
+        if config.is_none() {
+            let at = place.below(custom, "config");
+            self.error(&at, "missing required custom clevis config");
+        }
+    }
+}
+
+fn has_custom_with_others(clevis: &Object) -> bool {
+    let custom = clevis.object("custom").is_some_and(|custom| {
+        custom.filled("pin").is_some()
+            || custom.filled("config").is_some()
+            || custom.flag("needsNetwork") == Some(true)
+    });
+    let others = !clevis.list("tang").is_empty()
+        || clevis.flag("tpm2") == Some(true)
+        || clevis.int("threshold").unwrap_or_default() != 0;
+    custom && others
+}

@@ -1,0 +1,70 @@
+//! From a config with sugar to one that Ignition knows: each kind of sugar becomes a fragment,
+//! the fragments are merged below what the user wrote.
+
+use crate::files_dir::FilesDir;
+use crate::path::Path;
+use crate::report::Report;
+use crate::schema::{Dialect, IGNITION};
+use crate::value::{Kind, Object, Value};
+
+pub(crate) mod boot_device;
+mod contents;
+mod data_url;
+mod merge;
+mod mount_unit;
+mod partitions;
+mod tree;
+
+/// Compiles the sugar of a config that passed the source checks. On errors the result is not
+/// usable.
+pub(crate) fn translate(
+    mut config: Object,
+    dialect: &Dialect,
+    files_dir: &FilesDir,
+) -> (Object, Report) {
+    let mut report = Report::default();
+    contents::expand(&mut config, &Path::default(), files_dir, &mut report);
+    if let Some(units) = mount_unit::fragment(&config) {
+        config = merge::merge(units, config);
+    }
+    if let Some(Kind::Object(storage)) = config.get_mut("storage").map(|value| &mut value.kind) {
+        tree::expand(storage, files_dir, &mut report);
+    }
+    if report.is_fatal() {
+        return (config, report);
+    }
+    if dialect.fcos.is_some() {
+        if let Some(boot) = boot_device::fragment(&config) {
+            config = merge::merge(boot, config);
+        }
+        partitions::check_numbers(&config, &mut report);
+    }
+    set_version(&mut config, dialect);
+    strip_sugar(&mut config);
+    (config, report)
+}
+
+fn set_version(config: &mut Object, dialect: &Dialect) {
+    let origin = Path::default().key("ignition");
+    if let Some(ignition) = config.object_mut("ignition", &IGNITION, &origin) {
+        let version = Path::default().key("version");
+        ignition.set("version", Value::new(&version, dialect.ignition_version()));
+    }
+}
+
+fn strip_sugar(object: &mut Object) {
+    object.retain(|field| field.json.is_some());
+    for (_, value) in object.fields_mut() {
+        match &mut value.kind {
+            Kind::Object(below) => strip_sugar(below),
+            Kind::List(items) => {
+                for item in items {
+                    if let Kind::Object(below) = &mut item.kind {
+                        strip_sugar(below);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
