@@ -172,7 +172,9 @@ fn announce(prepared: &Prepared) {
 
 fn perform(prepared: &Prepared, guard: &Guard) -> Result<()> {
     let unsealed = Unsealed::begin(&prepared.disk, &prepared.table)?;
-    let verified = unsealed.write_body(&prepared.stream, guard)?;
+    // The old partitions are gone for the kernel, too: nobody can mount one meanwhile.
+    write::announce_partitions(&prepared.disk);
+    let verified = unsealed.write_body(&prepared.stream, || guard.check())?;
     if let Some(partition) = &prepared.boot {
         edit_boot(prepared, partition).context("cannot edit /boot of the new system")?;
     }
