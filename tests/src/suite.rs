@@ -41,7 +41,10 @@ impl Suite {
         };
         let build = build_directory(Path::new(&build))?;
         let meta = read_meta(&build)?;
-        let bin = Path::new(&bin).canonicalize().with_context(|| format!("{BIN} is wrong"))?;
+        let bin = Path::new(&bin);
+        let bin = bin
+            .canonicalize()
+            .with_context(|| format!("{BIN}={} is no directory of binaries", bin.display()))?;
         let turn = std::env::temp_dir().join("nestos-tests.lock");
         let turn =
             File::create(&turn).with_context(|| format!("cannot open {}", turn.display()))?;

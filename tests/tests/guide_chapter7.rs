@@ -58,7 +58,10 @@ fn every_example_of_chapter_7_is_applied_from_a_disk_image_file_on_bios() -> Res
 /// Compiles each example, with its placeholders filled in.
 fn configs(suite: &Suite, key: &SshKey, server: &WebServer) -> Result<Vec<Vec<u8>>> {
     let public = key.public()?;
-    let mut in_users = guide::KEYS.map(|placeholder| (placeholder, public.as_str())).to_vec();
+    // One user has two keys, which must differ: in their comments here.
+    let keys: Vec<_> = (1..=guide::KEYS.len()).map(|n| format!("{public} {n}")).collect();
+    let mut in_users: Vec<_> =
+        guide::KEYS.into_iter().zip(keys.iter().map(String::as_str)).collect();
     in_users.push((guide::PASSWORD_HASH, HASH));
     let digest = Cmd::new("sha512sum").input(TOOL).output()?;
     let digest = digest.split(' ').next().context("sha512sum printed nothing")?;
