@@ -84,7 +84,8 @@ impl Sources {
             // btrfs mounts carry an anonymous number; their source names the device.
             if by_number || source.is_some_and(|s| same_device(s, device)) {
                 let place = unescape(fields.get(4).unwrap_or(&"?"));
-                let (what, free) = (format!("mounted on {place}"), format!("umount {place}"));
+                let free = format!("umount {}", shell_word(&place));
+                let what = format!("mounted on {place}");
                 found.push(Use { device: device.to_owned(), what, free });
             }
         }
@@ -162,6 +163,14 @@ fn volume_group(name: &str) -> String {
     marked.split('-').next().unwrap_or_default().replace('\0', "-")
 }
 
+/// Spells a path so that a shell takes it for one word.
+fn shell_word(path: &str) -> String {
+    if path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+:@".contains(c)) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
 /// Undoes the octal escapes of proc(5).
 fn unescape(field: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
@@ -209,7 +218,7 @@ mod tests {
             lines,
             [
                 "/dev/vda1 used as swap: swapoff /dev/vda1",
-                "/dev/dm-0 mounted on /srv/my data: umount /srv/my data",
+                "/dev/dm-0 mounted on /srv/my data: umount '/srv/my data'",
                 "/dev/vda2 in use by LVM volume my--vg-data: vgchange -an my-vg",
             ]
         );
