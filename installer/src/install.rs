@@ -15,7 +15,7 @@ use nestos_host::term::WithHint;
 use nestos_host::{mount, term};
 
 use crate::boot::{self, BootEdits};
-use crate::checked::{CheckedReader, Trust};
+use crate::checked::{CheckedReader, Trust, Verified};
 use crate::fetch;
 use crate::request::{ImageSource, InstallRequest, untouched};
 use crate::stream::{ImageStream, Piece};
@@ -42,11 +42,13 @@ pub fn run(request: InstallRequest) -> Result<()> {
     let prepared = prepare(request).with_context(|| untouched(&device))?;
     announce(&prepared);
     let guard = Guard::start().with_context(|| untouched(&device))?;
-    if let Err(cause) = perform(&prepared, &guard) {
-        return Err(abandon(&prepared.disk, cause));
-    }
+    let verified = match perform(&prepared, &guard) {
+        Ok(verified) => verified,
+        Err(cause) => return Err(abandon(&prepared.disk, cause)),
+    };
     drop(guard);
     write::announce_partitions(&prepared.disk);
+    term::status(format!("image digest: {}", verified.digest()));
     term::status(format!("NestOS is installed on {}", device.display()));
     Ok(())
 }
@@ -170,7 +172,7 @@ fn announce(prepared: &Prepared) {
     }
 }
 
-fn perform(prepared: &Prepared, guard: &Guard) -> Result<()> {
+fn perform(prepared: &Prepared, guard: &Guard) -> Result<Verified> {
     let unsealed = Unsealed::begin(&prepared.disk, &prepared.table)?;
     // The old partitions are gone for the kernel, too: nobody can mount one meanwhile.
     write::announce_partitions(&prepared.disk);
@@ -179,7 +181,8 @@ fn perform(prepared: &Prepared, guard: &Guard) -> Result<()> {
         edit_boot(prepared, partition).context("cannot edit /boot of the new system")?;
     }
     guard.check()?;
-    unsealed.seal(&prepared.placed, &verified)
+    unsealed.seal(&prepared.placed, &verified)?;
+    Ok(verified)
 }
 
 fn edit_boot(prepared: &Prepared, partition: &Partition) -> Result<()> {

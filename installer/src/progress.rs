@@ -35,7 +35,9 @@ impl Progress {
         let style = ProgressStyle::with_template(
             "{percent:>3}% [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}",
         );
-        bar.set_style(style.unwrap_or_else(|_broken_template| ProgressStyle::default_bar()));
+        let style = style.unwrap_or_else(|_broken_template| ProgressStyle::default_bar());
+        // Serial consoles and the kernel's own have no glyphs for finer bars.
+        bar.set_style(style.progress_chars("=> "));
         Self::Bar(bar)
     }
 
@@ -56,7 +58,11 @@ impl Progress {
     /// Says that everything is written.
     pub fn finish(self, total: u64) {
         match self {
-            Self::Bar(bar) => bar.finish(),
+            Self::Bar(bar) => {
+                bar.finish();
+                // The bar leaves the cursor at its end.
+                term::status("");
+            }
             Self::Lines { start, .. } => {
                 term::status(line(total, total, clock::instant().duration_since(start)));
             }
