@@ -64,13 +64,21 @@ impl Check<'_> {
             self.boot_device(object, at);
         }
         self.mode(object, at);
-        for (_, value) in object.fields() {
+        for (field, value) in object.fields() {
             match &value.kind {
+                // The reference writes replacement characters into the output instead.
+                Kind::Bytes(_) if field.key() != "inline" => {
+                    self.report.error(&value.origin, "text is not valid UTF-8");
+                }
                 Kind::Object(below) => self.object(below, &value.origin),
                 Kind::List(items) => {
                     for item in items {
-                        if let Kind::Object(below) = &item.kind {
-                            self.object(below, &item.origin);
+                        match &item.kind {
+                            Kind::Object(below) => self.object(below, &item.origin),
+                            Kind::Bytes(_) => {
+                                self.report.error(&item.origin, "text is not valid UTF-8");
+                            }
+                            _ => {}
                         }
                     }
                 }

@@ -23,7 +23,8 @@ pub(crate) fn translate(
     files_dir: &FilesDir,
 ) -> (Object, Report) {
     let mut report = Report::default();
-    contents::expand(&mut config, &Path::default(), files_dir, &mut report);
+    let sources = contents::Sources { files_dir, dialect };
+    contents::expand(&mut config, &Path::default(), &sources, &mut report);
     if let Some(units) = mount_unit::fragment(&config) {
         config = merge::merge(units, config);
     }

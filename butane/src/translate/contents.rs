@@ -1,26 +1,36 @@
 //! `inline` and `local` contents become data URLs.
 
 use super::data_url::{Compress, GZIP, encode};
+use crate::check::{is_merged_config, merged_config};
 use crate::files_dir::FilesDir;
 use crate::path::Path;
 use crate::report::Report;
-use crate::schema::CONTENTS;
+use crate::schema::{CONTENTS, Dialect};
 use crate::value::{Kind, Object, Value};
 
+/// What contents are made from, besides the config.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sources<'s> {
+    /// Where local names lead.
+    pub files_dir: &'s FilesDir,
+    /// The language of the config; configs that it merges must fit.
+    pub dialect: &'s Dialect,
+}
+
 /// Replaces the inline and local contents everywhere in `object`.
-pub(crate) fn expand(object: &mut Object, at: &Path, files_dir: &FilesDir, report: &mut Report) {
+pub(crate) fn expand(object: &mut Object, at: &Path, sources: &Sources<'_>, report: &mut Report) {
     if std::ptr::eq(object.shape, &raw const CONTENTS) {
-        resource(object, at, files_dir, report);
+        resource(object, at, sources, report);
     }
     for (_, value) in object.fields_mut() {
         let origin = value.origin.clone();
         match &mut value.kind {
-            Kind::Object(below) => expand(below, &origin, files_dir, report),
+            Kind::Object(below) => expand(below, &origin, sources, report),
             Kind::List(items) => {
                 for item in items {
                     let origin = item.origin.clone();
                     if let Kind::Object(below) = &mut item.kind {
-                        expand(below, &origin, files_dir, report);
+                        expand(below, &origin, sources, report);
                     }
                 }
             }
@@ -40,15 +50,21 @@ pub(crate) fn set(resource: &mut Object, bytes: &[u8], compress: Compress, origi
     }
 }
 
-fn resource(object: &mut Object, at: &Path, files_dir: &FilesDir, report: &mut Report) {
+fn resource(object: &mut Object, at: &Path, sources: &Sources<'_>, report: &mut Report) {
     let compress = match object.filled("compression") {
         Some(_) => Compress::Never,
         None => Compress::IfShorter,
     };
     if let Some(Value { kind: Kind::Text(local), .. }) = object.take("local") {
         let origin = at.key("local");
-        match files_dir.read(&local) {
-            Ok(bytes) => set(object, &bytes, compress, &origin),
+        match sources.files_dir.read(&local) {
+            Ok(bytes) => {
+                if is_merged_config(at) {
+                    let found = merged_config(&bytes, sources.dialect, &origin);
+                    report.entries.extend(found.entries);
+                }
+                set(object, &bytes, compress, &origin);
+            }
             Err(message) => report.error(&origin, message),
         }
     }

@@ -1,0 +1,9 @@
+//! Drives the built compiler.
+
+// The attributes tell clippy that helpers are tests too.
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod configs;
+#[cfg(test)]
+mod support;
