@@ -21,6 +21,11 @@ pub const MAX_DEPTH: usize = 10_000;
 /// How many nodes [`parse`] lets aliases add to a document.
 const MAX_ALIASED_NODES: u64 = 1_000_000;
 
+/// The scanner looks at every open flow collection for each token. That is free at depths people
+/// write, and quadratic beyond; this bounds the sum over all events.
+const MOST_LEVELS_SEEN: usize = 110_000_000;
+const FREE_LEVELS: usize = 100;
+
 /// A position in the text: line and column count from 1, columns are characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Mark {
@@ -313,6 +318,7 @@ struct Builder {
     open: Vec<Open>,
     anchors: HashMap<String, Node>,
     root: Option<Node>,
+    levels_seen: usize,
 }
 
 impl Builder {
@@ -322,6 +328,11 @@ impl Builder {
         loop {
             let mut event = parser.parse().map_err(|e| scan_error(&e))?;
             let at = mark(event.start_mark);
+            self.levels_seen += self.open.len().saturating_sub(FREE_LEVELS);
+            if self.levels_seen > MOST_LEVELS_SEEN {
+                let problem = "too much text at too deep a nesting";
+                return Err(YamlError::new(Stage::Scanner, problem, Some(at)));
+            }
             match event.data {
                 EventData::StreamStart { .. } => {}
                 EventData::DocumentStart { version_directive: Some(v), .. } if v.minor != 1 => {

@@ -99,6 +99,8 @@ fn nesting_is_bounded_and_deep_trees_are_freed_on_a_small_stack() {
     let error = parse_lenient(deep(MAX_DEPTH + 1).as_bytes()).unwrap_err();
     assert_eq!(error.problem, "exceeded max depth of 10000");
     assert!(parse(deep(5_000).as_bytes()).is_ok());
+    let long = format!("{}{}", "[".repeat(9_000), "a,".repeat(100_000));
+    assert_eq!(parse_lenient(long.as_bytes()).unwrap_err().stage, Stage::Scanner);
 }
 
 #[test]
