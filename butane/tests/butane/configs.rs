@@ -69,6 +69,15 @@ fn guide_7_5_1_a_password_for_root() {
 }
 
 #[test]
+fn the_example_of_the_documentation_compiles() {
+    let text = read(folder("../../docs/butane.md"));
+    let example = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let run = butane(&folder("guide"), &["--strict"], example.unwrap());
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert_ignition_accepts(&run.stdout);
+}
+
+#[test]
 fn one_of_everything_compiles_to_the_golden_config() {
     let run = butane(&folder("golden"), &["-p", "everything.bu"], "");
     assert_eq!(run.code, 0, "{}", run.stderr);
