@@ -262,10 +262,6 @@ impl Session {
         if dir.is_dir() {
             return Ok(dir);
         }
-        // Only the packages of the current lock are of use again.
-        if all.is_dir() {
-            fs::remove_dir_all(&all).with_context(|| format!("cannot remove {}", all.display()))?;
-        }
         fs::create_dir_all(&all).with_context(|| format!("cannot create {}", all.display()))?;
         let partial = self.fresh_dir("tmp/rootfs")?;
         fs::remove_dir(&partial)?;
@@ -274,6 +270,9 @@ impl Session {
             packages::install(&self.request, lock, &cache, &partial)?;
             Ok(((), format!("{} packages", lock.packages.len())))
         })?;
+        // Only the packages of the current lock are of use again.
+        fs::remove_dir_all(&all).with_context(|| format!("cannot remove {}", all.display()))?;
+        fs::create_dir(&all).with_context(|| format!("cannot create {}", all.display()))?;
         fs::rename(&partial, &dir).with_context(|| format!("cannot move to {}", dir.display()))?;
         Ok(dir)
     }

@@ -31,7 +31,9 @@ pub(super) fn fetch(request: &Request, cache: &Path) -> Result<Lock> {
         .log(apt.dir.join("update.log"))
         .run()
         .hint("check that the mirror is reachable; --mirror names another one")?;
-    let listed = apt.install(request).args(["-qq", "--print-uris"]).output().hint(
+    // --print-uris leaves out what is downloaded already, so it must not see the cache.
+    let unseen = format!("Dir::Cache::Archives={}", apt.dir.join("none").display());
+    let listed = apt.install(request).args(["-qq", "--print-uris", "-o", &unseen]).output().hint(
         "the names come from \"packages\" in the manifest, the repositories from *.sources",
     )?;
     let packages = listed.lines().map(locked).collect::<Result<Vec<_>>>()?;
@@ -78,7 +80,9 @@ impl Apt {
     fn new(request: &Request, cache: &Path) -> Result<Self> {
         let dir = std::path::absolute(cache.join("apt"))?;
         let archives = std::path::absolute(archives(cache))?;
-        for sub in ["sources.d", "preferences.d", "state/lists/partial", "cache", "log"] {
+        for sub in
+            ["sources.d", "preferences.d", "state/lists/partial", "cache", "log", "none/partial"]
+        {
             let path = dir.join(sub);
             fs::create_dir_all(&path)
                 .with_context(|| format!("cannot create {}", path.display()))?;
