@@ -1,5 +1,6 @@
 //! The installer leaves the user's config in `/boot/ignition/config.ign`; Ignition looks for it in
-//! `/usr/lib/ignition/user.ign` of the initramfs.
+//! `/usr/lib/ignition/user.ign` of the initramfs, which is a link to a place below /run: systemd
+//! mounts /usr read-only in an initramfs (`ProtectSystem=` in systemd-system.conf(5)).
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,7 +12,7 @@ use nestos_host::cmd::Cmd;
 
 const BOOT_DEVICE: &str = "/dev/disk/by-label/boot";
 const MOUNT_POINT: &str = "/run/nestos/boot";
-const USER_CONFIG: &str = "/usr/lib/ignition/user.ign";
+const USER_CONFIG: &str = "/run/nestos/user.ign";
 
 /// Copies the config, if the boot partition holds one.
 pub(crate) fn set_up() -> Result<()> {

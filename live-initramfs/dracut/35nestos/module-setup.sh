@@ -61,6 +61,9 @@ install() {
     # Defaults of the OS, merged under every configuration.
     inst_simple /usr/lib/nestos/ignition/base.d/00-nest.ign /usr/lib/ignition/base.d/00-nest.ign
 
+    # /usr is read-only in the initramfs; where the link points to is written when there is a config.
+    ln -s /run/nestos/user.ign "$initdir/usr/lib/ignition/user.ign"
+
     # Ignition relabels what it writes with setfiles, unconditionally; without a policy in the
     # image there is nothing to label, so a stand-in reads the list of paths and succeeds.
     if [ ! -e "${dracutsysrootdir-}/etc/selinux/config" ]; then
