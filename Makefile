@@ -7,11 +7,34 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nestos-tools
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 RELEASE := $(CARGO_TARGET_DIR)/release
 
-.DEFAULT_GOAL := build
-.PHONY: build install demo test deps lint clean
+.DEFAULT_GOAL := help
+.PHONY: help build install demo test deps lint fuzz clean
+
+help:
+	@echo 'make demo     set up, compose a system, install it to a virtual disk, boot it, log in'
+	@echo 'make test     set up and run all tests (what CI runs)'
+	@echo 'make build    build the tools into $(RELEASE)'
+	@echo 'make install  lay out what belongs into an image: DESTDIR=DIR PREFIX=/usr'
+	@echo 'make deps     install the packages that building and testing need'
+	@echo 'make clean    remove what the commands above keep in $(CACHE)'
+
+demo:
+	tools/demo
+
+test:
+	tools/test
+
+deps:
+	tools/install-deps
+
+clean:
+	rm -rf $(CACHE)
 
 build:
 	cargo build --release --locked --workspace
+
+DRACUT_MODULE = $(DESTDIR)$(PREFIX)/lib/dracut/modules.d/35nestos
+DRACUT_SCRIPTS := $(addprefix live-initramfs/dracut/35nestos/,module-setup.sh setfiles)
 
 # The binaries, units and dracut modules of an installed system.
 install: build
@@ -19,7 +42,7 @@ install: build
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib/nestos $(RELEASE)/nestos-live
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/nestos/ignition/base.d live-initramfs/ignition/*.ign
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/dracut/dracut.conf.d live-initramfs/dracut/dracut.conf.d/*.conf
-	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/dracut/modules.d/35nestos live-initramfs/dracut/35nestos/*
-	chmod 755 $(DESTDIR)$(PREFIX)/lib/dracut/modules.d/35nestos/module-setup.sh $(DESTDIR)$(PREFIX)/lib/dracut/modules.d/35nestos/setfiles
+	install -Dm644 -t $(DRACUT_MODULE) $(filter-out $(DRACUT_SCRIPTS),$(wildcard live-initramfs/dracut/35nestos/*))
+	install -Dm755 -t $(DRACUT_MODULE) $(DRACUT_SCRIPTS)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system systemd-units/system/*
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system-preset systemd-units/system-preset/*

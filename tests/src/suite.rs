@@ -68,12 +68,17 @@ impl Suite {
         Ok(self.build.join(path))
     }
 
+    /// Returns the path of a binary under test.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// Compiles a Butane config with the butane under test and returns the Ignition file.
     pub fn compile(&self, name: &str, config: &str) -> Result<PathBuf> {
         let source = self.dir().join(name).with_extension("bu");
         let output = self.dir().join(name).with_extension("ign");
         fs::write(&source, config)?;
-        Cmd::new(self.bin.join("butane"))
+        Cmd::new(self.program("butane"))
             .arg(&source)
             .arg("-o")
             .arg(&output)
@@ -86,7 +91,7 @@ impl Suite {
     /// Installs the metal image to `device` with the installer under test. The new system talks
     /// to the serial console, so that a failed test has a log and a test can log in there.
     pub fn install(&self, device: &Path, ignition: &Path, kargs: &[&str]) -> Result<()> {
-        let mut install = Cmd::new(self.bin.join("nestos-installer"))
+        let mut install = Cmd::new(self.program("nestos-installer"))
             .args(["install", "--insecure", "--console", "ttyS0,115200n8", "--image-file"])
             .arg(self.image("metal")?)
             .arg("--ignition-file")

@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2154,SC2030,SC2031  # the variables are dracut's
 # Disk boot and first boot of NestOS. The units below say in what order; the work is in nestos-live.
 
 check() {

@@ -1,0 +1,50 @@
+# Shared by the scripts in this folder: messages with times, and where costly things are kept.
+# shellcheck shell=bash
+
+CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/nestos-tools"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$CACHE/target}"
+RELEASE="$CARGO_TARGET_DIR/release"
+# The nosa working directory of `make demo` and `make test`: what did not change is not made again.
+WORKDIR="$CACHE/build"
+TOOLS_ROOT="$CACHE/tools-root"
+export CACHE RELEASE WORKDIR TOOLS_ROOT
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# step NAME COMMAND...: runs a command and says how long it took. The command runs in a subshell of
+# its own, and not behind "||", where a failure in the middle of a function would go unnoticed.
+TIMES=()
+step() {
+    local name=$1 start=$SECONDS status
+    shift
+    say "==> $name"
+    set +e
+    (set -e; "$@")
+    status=$?
+    set -e
+    ((status == 0)) || die "\"$name\" failed"
+    TIMES+=("$(printf '%5d s  %s' $((SECONDS - start)) "$name")")
+    printf '%s\n' "${TIMES[-1]}" >&2
+}
+
+print_times() {
+    say "Times"
+    printf '%s\n' "${TIMES[@]}" >&2
+}
+
+# Builds the tools and lays out what goes into the image.
+build_tools() {
+    make --no-print-directory build
+    rm -rf "$TOOLS_ROOT.new"
+    make --no-print-directory install DESTDIR="$TOOLS_ROOT.new" PREFIX=/usr >/dev/null
+    rm -rf "$TOOLS_ROOT"
+    mv "$TOOLS_ROOT.new" "$TOOLS_ROOT"
+}
+
+# Composes the reference system, as far as it changed.
+build_images() {
+    mkdir -p "$WORKDIR"
+    "$RELEASE/nosa" -C "$WORKDIR" init --force --tools-root "$TOOLS_ROOT" "$PWD/builder/config"
+    "$RELEASE/nosa" -C "$WORKDIR" build qemu metal
+}
