@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use nestos_formats::disk_layout::Arch;
+use nestos_formats::platforms::Platforms;
 
 pub(crate) mod image;
 pub(crate) mod manifest;
@@ -13,7 +14,6 @@ pub(crate) mod reader;
 
 use image::ImageConfig;
 use manifest::Manifest;
-use platforms::Platforms;
 
 /// Everything the config folder says.
 #[derive(Debug)]

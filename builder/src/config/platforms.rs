@@ -1,44 +1,29 @@
 //! `platforms.yaml`: console settings per architecture and platform.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
 use nestos_formats::disk_layout::Arch;
 use nestos_formats::kargs::KernelArgs;
-use serde::Serialize;
+use nestos_formats::platforms::{Platform, Platforms};
 
 use super::reader::{self, Reader};
 
 const KEYS: [&str; 2] = ["grub_commands", "kernel_arguments"];
 
-/// What one platform needs; also the shape of `/boot/nestos/platforms.json`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Platform {
-    /// Lines for the console block of grub.cfg.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) grub_commands: Vec<String>,
-    /// Kernel arguments.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) kernel_arguments: Vec<String>,
-}
-
-/// Platforms by name, for one architecture.
-pub(crate) type Platforms = BTreeMap<String, Platform>;
-
 /// Reads the platforms of `arch`; a missing file means none.
 pub(crate) fn load(path: &Path, arch: Arch) -> Result<Platforms> {
     if !path.exists() {
-        return Ok(Platforms::new());
+        return Ok(Platforms::default());
     }
     let root = reader::load(path)?;
-    let mut platforms = Platforms::new();
+    let mut platforms = Platforms::default();
     for (name, platform_list) in Reader::new(path, &root).entries()? {
         let architecture = name.parse::<Arch>();
         for (platform, settings) in platform_list.entries()? {
             let read = read(&settings)?;
             if architecture == Ok(arch) {
-                platforms.insert(platform.to_owned(), read);
+                platforms.0.insert(platform.to_owned(), read);
             }
         }
     }
@@ -78,8 +63,8 @@ mod tests {
         )
         .unwrap();
         let platforms = load(&path, Arch::X86_64).unwrap();
-        assert_eq!(platforms.keys().collect::<Vec<_>>(), ["qemu"]);
-        assert_eq!(platforms["qemu"].kernel_arguments, ["console=tty0"]);
-        assert_eq!(load(&path, Arch::Aarch64).unwrap().len(), 2);
+        assert_eq!(platforms.0.keys().collect::<Vec<_>>(), ["qemu"]);
+        assert_eq!(platforms.get("qemu").unwrap().kernel_arguments, ["console=tty0"]);
+        assert_eq!(load(&path, Arch::Aarch64).unwrap().0.len(), 2);
     }
 }

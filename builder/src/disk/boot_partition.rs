@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nestos_formats::console;
 use nestos_host::cmd::Cmd;
 
 use super::sysroot::Sysroot;
@@ -14,8 +15,6 @@ use super::{GrubImages, Kind, Source, file_systems};
 const GRUB_CFG: &str = include_str!("grub.cfg");
 /// Reads boot entries where GRUB cannot.
 const ENTRIES_CFG: &str = include_str!("entries.cfg");
-const CONSOLE_START: &str = "# CONSOLE-SETTINGS-START\n";
-const CONSOLE_END: &str = "# CONSOLE-SETTINGS-END\n";
 
 /// Makes the file system and returns its file.
 pub(super) fn make(
@@ -32,12 +31,12 @@ pub(super) fn make(
     fs::create_dir_all(&grub2).with_context(|| format!("cannot create {}", grub2.display()))?;
     fs::set_permissions(&grub2, fs::Permissions::from_mode(0o700))?;
     grub.copy_modules(&grub2)?;
-    write(&grub2.join("grub.cfg"), &with_console(&platform.grub_commands))?;
+    let menu = console::replace_block(GRUB_CFG, &platform.grub_commands)?;
+    write(&grub2.join("grub.cfg"), &menu)?;
     write(&grub2.join("entries.cfg"), ENTRIES_CFG)?;
     write(&grub2.join("grubenv"), &empty_grubenv())?;
     fs::create_dir_all(dir.join("nestos")).context("cannot create boot/nestos")?;
-    let platforms = serde_json::to_string_pretty(&source.config.platforms)? + "\n";
-    write(&dir.join("nestos/platforms.json"), &platforms)?;
+    write(&dir.join("nestos/platforms.json"), &source.config.platforms.to_json()?)?;
     write(&dir.join("ignition.firstboot"), "")?;
     let image = file_systems::boot(source, &dir, kind)?;
     fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
@@ -56,15 +55,6 @@ fn set_platform(boot: &Path, kind: Kind, platform_kargs: &[String]) -> Result<()
     write(&file, &entry.to_string())
 }
 
-/// Returns grub.cfg with the platform's commands in its console block.
-fn with_console(commands: &[String]) -> String {
-    let block: String = commands.iter().map(|c| format!("{c}\n")).collect();
-    GRUB_CFG.replace(
-        &format!("{CONSOLE_START}{CONSOLE_END}"),
-        &format!("{CONSOLE_START}{block}{CONSOLE_END}"),
-    )
-}
-
 /// An empty environment block: 1024 bytes, GRUB writes it in place.
 fn empty_grubenv() -> String {
     let head = "# GRUB Environment Block\n";
@@ -81,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_console_block_is_filled_between_its_markers() {
-        let text = with_console(&["serial --speed=115200".to_owned()]);
+        let text = console::replace_block(GRUB_CFG, &["serial --speed=115200".to_owned()]).unwrap();
         assert!(
             text.contains(
                 "# CONSOLE-SETTINGS-START\nserial --speed=115200\n# CONSOLE-SETTINGS-END\n"
@@ -96,7 +86,7 @@ mod tests {
 
     #[test]
     fn grub_accepts_the_menu() {
-        for script in [with_console(&[]), ENTRIES_CFG.to_owned()] {
+        for script in [GRUB_CFG, ENTRIES_CFG] {
             let check = Cmd::new("grub-script-check").input(script).finish();
             let Ok(done) = check else {
                 nestos_host::term::warning(

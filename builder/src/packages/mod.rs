@@ -47,7 +47,7 @@ impl Lock {
     /// Returns the digest of what is installed.
     pub(crate) fn digest(&self, request: &Request) -> String {
         let mut inputs = Inputs::default();
-        inputs.value("generation", GENERATION).value("request", &request.digest());
+        inputs.value("generation", GENERATION).value("request", request.digest());
         for p in &self.packages {
             inputs.value(&p.name, &p.sha256);
         }
