@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use nestos_formats::yaml::{Node, Scalar, Value as Yaml, duplicate_keys};
 
 use crate::path::Path;
+use crate::report::{Entry, Severity};
 use crate::scalar::{self, Resolved};
 use crate::schema::{Absent, Dialect, Shape, Type};
 use crate::value::{Kind, Object, Value};
@@ -16,12 +17,25 @@ pub(crate) mod unused;
 /// How many type errors are collected before the rest is dropped.
 const MOST_ERRORS: usize = 1000;
 
+/// Why a config has no known shape: in the words of the reference, and each type error by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Undecodable {
+    pub(crate) message: String,
+    pub(crate) causes: Vec<Entry>,
+}
+
+impl From<String> for Undecodable {
+    fn from(message: String) -> Self {
+        Self { message, causes: vec![] }
+    }
+}
+
 /// Decodes the whole config.
 pub(crate) fn config(
     root: &Node,
     shape: &'static Shape,
     dialect: &Dialect,
-) -> Result<Object, String> {
+) -> Result<Object, Undecodable> {
     let mut decoder = Decoder::new(dialect);
     let value = decoder.object(root, shape, &Path::default())?;
     decoder.finish()?;
@@ -44,7 +58,7 @@ pub(crate) fn empty(shape: &'static Shape, dialect: &Dialect, at: &Path) -> Obje
 /// Decodes nodes; the `Err` of its methods ends the decoding at once.
 struct Decoder<'d> {
     dialect: &'d Dialect,
-    errors: Vec<String>,
+    errors: Vec<Entry>,
     decoded: u64,
     aliased: u64,
     alias_depth: u32,
@@ -55,11 +69,16 @@ impl<'d> Decoder<'d> {
         Self { dialect, errors: vec![], decoded: 0, aliased: 0, alias_depth: 0 }
     }
 
-    fn finish(self) -> Result<(), String> {
-        match self.errors.as_slice() {
-            [] => Ok(()),
-            errors => Err(format!("yaml: unmarshal errors:\n  {}", errors.join("\n  "))),
+    fn finish(self) -> Result<(), Undecodable> {
+        if self.errors.is_empty() {
+            return Ok(());
         }
+        let mut message = "yaml: unmarshal errors:".to_owned();
+        for error in &self.errors {
+            let line = error.at.map_or(1, |at| at.line);
+            message.push_str(&format!("\n  line {line}: {}", error.message));
+        }
+        Err(Undecodable { message, causes: self.errors })
     }
 
     /// Counts a node; refuses documents whose aliases blow up, as the reference compiler does.
@@ -257,7 +276,8 @@ impl<'d> Decoder<'d> {
 
     fn error(&mut self, node: &Node, message: &str) {
         if self.errors.len() < MOST_ERRORS {
-            self.errors.push(format!("line {}: {message}", node.start.line));
+            let (severity, at) = (Severity::Error, Some(node.start));
+            self.errors.push(Entry { severity, path: None, at, message: message.to_owned() });
         }
     }
 

@@ -75,7 +75,7 @@ pub(crate) fn embedded(text: &[u8], minor: u8) -> Result<Report, Unreadable> {
     let entry = |path, at, message| Entry { severity: Severity::Error, path, at, message };
     let root = json_text::parse(text)
         .map_err(|error| Unreadable::Syntax(entry(None, start, error.message)))?;
-    if let Err(message) = json_types::decode(&root, &CONFIG, &Dialect::of_ignition(minor)) {
+    if let Err((_, message)) = json_types::decode(&root, &CONFIG, &Dialect::of_ignition(minor)) {
         return Err(Unreadable::Syntax(entry(None, start, message)));
     }
     match version(&root) {
@@ -98,9 +98,9 @@ fn checked(root: &Node, minor: u8) -> Report {
             report.entries.extend(found.entries);
             report.entries.extend(unused.entries);
         }
-        Err(message) => {
-            let path = Some(Path::default());
-            report.entries.push(Entry { severity: Severity::Error, path, at: None, message });
+        Err((at, message)) => {
+            let (path, at) = (Some(Path::default()), Some(at));
+            report.entries.push(Entry { severity: Severity::Error, path, at, message });
         }
     }
     report
@@ -173,6 +173,8 @@ mod tests {
         );
         let wrong = validate(br#"{"ignition": {"version": "3.3.0"}, "passwd": 1}"#);
         assert!(wrong.is_fatal());
+        let entry = wrong.entries[0].to_string();
+        assert!(entry.starts_with("error at $, line 1 col 46: json: cannot"), "{entry}");
     }
 
     #[test]

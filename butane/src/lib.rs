@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use nestos_formats::yaml::{self, Stage, YamlError};
 
+use crate::decode::Undecodable;
+
 pub use crate::json::Spacing;
 pub use crate::path::{Part, Path};
 pub use crate::render::{Color, Layout, render};
@@ -57,11 +59,10 @@ impl Compiled {
 /// Compiles a Butane config. The report of an `Err` says what is wrong and where; print it with
 /// [`render`], then its `failure`.
 pub fn compile(input: &[u8], options: &Options) -> Result<Compiled, Report> {
-    let failed = |what: &str, reason: String| Report::failed(format!("{what}{reason}"));
-    let root = yaml::parse_lenient(input)
-        .map_err(|e| failed("Error unmarshaling yaml: yaml: ", scan_message(&e)))?;
-    let dialect = decode::header::dialect(&root).map_err(Report::failed)?;
-    let config = decode::config(&root, &schema::CONFIG, dialect).map_err(Report::failed)?;
+    let failed = |e: Undecodable| Report { causes: e.causes, ..Report::failed(e.message) };
+    let root = yaml::parse_lenient(input).map_err(|e| failed(unreadable(&e)))?;
+    let dialect = decode::header::dialect(&root).map_err(failed)?;
+    let config = decode::config(&root, &schema::CONFIG, dialect).map_err(failed)?;
 
     let mut report = decode::unused::report(&root, &config, &schema::CONFIG, dialect);
     let mut add = |found: Report, failure: &str| {
@@ -84,6 +85,15 @@ pub fn compile(input: &[u8], options: &Options) -> Result<Compiled, Report> {
     }
     let json = json::print(&config, options.spacing);
     Ok(Compiled { json, ignition_version: dialect.ignition_version(), warnings: report })
+}
+
+fn unreadable(error: &YamlError) -> Undecodable {
+    let (severity, message) = (Severity::Error, error.problem.clone());
+    let cause = error.at.map(|at| Entry { severity, path: None, at: Some(at), message });
+    Undecodable {
+        message: format!("Error unmarshaling yaml: yaml: {}", scan_message(error)),
+        causes: cause.into_iter().collect(),
+    }
 }
 
 /// Words an error of the YAML scanner as the reference does: it counts lines from where the broken

@@ -140,7 +140,7 @@ mod tests {
         let at = Some(Mark { line, column });
         let message = "odd".to_owned();
         let entry = Entry { severity: Severity::Warning, path, at, message };
-        Report { entries: vec![entry], failure: None }
+        Report { entries: vec![entry], ..Report::default() }
     }
 
     #[test]

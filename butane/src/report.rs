@@ -37,6 +37,9 @@ pub struct Report {
     pub entries: Vec<Entry>,
     /// Why there is no output.
     pub failure: Option<String>,
+    /// What `failure` sums up in the words of the reference, each with its place: errors of syntax
+    /// and type in YAML. They are part of `failure` and not printed again.
+    pub causes: Vec<Entry>,
 }
 
 impl Severity {
@@ -82,7 +85,7 @@ impl std::error::Error for Report {}
 impl Report {
     /// Returns a report that consists of a failure only.
     pub(crate) fn failed(failure: impl Into<String>) -> Self {
-        Self { entries: vec![], failure: Some(failure.into()) }
+        Self { failure: Some(failure.into()), ..Self::default() }
     }
 
     /// Returns whether the config cannot be used.

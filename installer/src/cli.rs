@@ -89,13 +89,15 @@ pub struct InstallArgs {
     #[arg(long)]
     pub insecure: bool,
 
-    /// Ignition config for the first boot: a path, or an http(s) URL
+    /// Ignition or Butane config for the first boot: a path, or an http(s) URL
     ///
-    /// Its syntax, version and types are checked before the disk is touched.
+    /// It is checked before the disk is touched: an error ends the
+    /// installation, a warning does not. A Butane config, known by its key
+    /// `variant`, is compiled first; local files need the butane command.
     #[arg(short = 'i', long, visible_alias = "ignition", value_name = "PATH|URL")]
     pub ignition_file: Option<ConfigSource>,
 
-    /// Ignition config for the first boot, fetched now
+    /// Ignition or Butane config for the first boot, fetched now
     #[arg(short = 'I', long, value_name = "URL", value_parser = crate::fetch::parse_url)]
     pub ignition_url: Option<Url>,
 

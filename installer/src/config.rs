@@ -1,17 +1,21 @@
-//! The Ignition config that the first boot applies: read and checked before a disk is touched.
+//! The config that the first boot applies: read, compiled if it is a Butane config, and checked
+//! before a disk is touched.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow};
-use ignition_config::{Config, Error};
+use nestos_butane::{Compiled, Options, compile, ignition};
+use nestos_formats::yaml;
 use nestos_host::term;
 use nestos_host::term::WithHint;
 use reqwest::Url;
 
 use crate::fetch::{self, Retries};
+use crate::findings::Findings;
 
 /// Where a config comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +38,13 @@ impl FromStr for ConfigSource {
     }
 }
 
-/// A config that was parsed and has a version we know.
+/// An Ignition config without errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedConfig(Vec<u8>);
 
 impl CheckedConfig {
-    /// Reads and checks a config; keys that Ignition does not know are warned about.
+    /// Reads a config, compiles it if it is a Butane config, and checks it; what is probably not
+    /// meant is warned about.
     pub fn load(source: &ConfigSource, retries: Retries) -> Result<Self> {
         let (name, bytes) = match source {
             ConfigSource::File(path) => {
@@ -58,58 +63,135 @@ impl CheckedConfig {
             }
             ConfigSource::Text(text) => ("the config".to_owned(), text.clone().into_bytes()),
         };
-        for warning in check(&bytes).with_context(|| format!("cannot use {name} as a config"))? {
-            term::warning(format!("{name}: {warning}"));
+        let language = Language::of(&bytes);
+        let hint = language.advice(&bytes);
+        let (config, found) = language.check(bytes, &name);
+        found.warnings.iter().for_each(term::warning);
+        if let Some(reason) = found.refusal {
+            return Err(anyhow!("this is not a valid {language} config: {reason}"))
+                .hint(hint)
+                .with_context(|| format!("cannot use {name} as a config"));
         }
-        Ok(Self(bytes))
+        Ok(Self(config))
     }
 
-    /// Returns the config as it was given.
+    /// Returns the Ignition config.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-fn check(bytes: &[u8]) -> Result<Vec<String>> {
-    match Config::parse_slice(bytes) {
-        Ok((_config, warnings)) => Ok(warnings.iter().map(ToString::to_string).collect()),
-        Err(Error::UnknownVersion(version)) => {
-            Err(anyhow!("Ignition config version {version} is not supported"))
-                .hint("use a version from 3.0.0 to 3.6.0 in ignition.version")
-        }
-        Err(e) if looks_like_butane(bytes) => Err(anyhow!("this is not Ignition JSON: {e}"))
-            .hint("it looks like a Butane file; compile it first: butane FILE -o config.ign"),
-        Err(e) => Err(anyhow!("this is not a valid Ignition config: {e}")),
+/// What a config is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    Ignition,
+    Butane,
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ignition => "Ignition",
+            Self::Butane => "Butane",
+        })
     }
 }
 
-fn looks_like_butane(bytes: &[u8]) -> bool {
-    String::from_utf8_lossy(bytes).lines().any(|line| line.starts_with("variant:"))
+impl Language {
+    /// Tells Butane by its content: YAML with the key `variant`, which Ignition does not have. A
+    /// text that is no YAML is Butane if a line begins with that key.
+    fn of(bytes: &[u8]) -> Self {
+        const KEY: &[u8] = b"variant";
+        // Ignition configs may be long, and JSON is slow to read as YAML.
+        let named = bytes.windows(KEY.len()).any(|w| w == KEY);
+        let butane = named
+            && match yaml::parse_lenient(bytes) {
+                Ok(root) => root.get("variant").is_some(),
+                Err(_) => bytes.split(|b| *b == b'\n').any(|line| line.starts_with(b"variant:")),
+            };
+        if butane { Self::Butane } else { Self::Ignition }
+    }
+
+    /// Returns the Ignition config, empty if there is none, and what was found in the given one.
+    fn check(self, bytes: Vec<u8>, name: &str) -> (Vec<u8>, Findings) {
+        match self {
+            Self::Ignition => {
+                let found = Findings::new(&ignition::validate(&bytes), name);
+                (bytes, found)
+            }
+            Self::Butane => match compile(&bytes, &Options::default()) {
+                Ok(Compiled { json, warnings, .. }) => {
+                    ((json + "\n").into_bytes(), Findings::new(&warnings, name))
+                }
+                Err(report) => (vec![], Findings::new(&report, name)),
+            },
+        }
+    }
+
+    fn advice(self, bytes: &[u8]) -> &'static str {
+        let json = bytes.trim_ascii_start().starts_with(b"{");
+        match self {
+            Self::Butane => {
+                "a config that names local files is compiled by: butane --files-dir DIR"
+            }
+            Self::Ignition if json => "write ignition.version from 3.0.0 to 3.6.0",
+            Self::Ignition => {
+                "an Ignition config is JSON; a Butane config begins with variant: nestos"
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nestos_host::term::error_lines;
+
+    fn refusal(config: &str) -> String {
+        let bytes = config.as_bytes();
+        let (_, found) = Language::of(bytes).check(bytes.to_vec(), "c");
+        found.refusal.unwrap_or_default()
+    }
 
     #[test]
-    fn configs_are_refused_with_the_reason() {
-        for (config, reason) in [
-            ("{", "line 1 column 1"),
-            ("{}", "missing field `ignition`"),
-            (r#"{"ignition":{"version":"2.3.0"}}"#, "version 2.3.0 is not supported"),
-            (r#"{"ignition":{"version":"3.3.0"},"storage":{"files":[{}]}}"#, "missing field"),
-            ("variant: nestos\nversion: 1.0.0\n", "hint: it looks like a Butane file"),
+    fn the_content_tells_butane_from_ignition() {
+        for (config, language) in [
+            ("variant: nestos\n", Language::Butane),
+            ("# ours\n'variant': nestos\n", Language::Butane),
+            (r#"{"variant": "nestos", "version": "1.0.0"}"#, Language::Butane),
+            ("variant: nestos\n\tversion: 1", Language::Butane),
+            (r#"{"ignition": {"version": "3.3.0"}, "variants": []}"#, Language::Ignition),
+            ("a: {variant: nestos}", Language::Ignition),
+            ("version: 1.0.0", Language::Ignition),
+            ("", Language::Ignition),
         ] {
-            let lines = error_lines(&check(config.as_bytes()).unwrap_err()).join("\n");
-            assert!(lines.contains(reason), "{config}: {lines}");
+            assert_eq!(Language::of(config.as_bytes()), language, "{config}");
         }
     }
 
     #[test]
-    fn unknown_keys_are_warned_about() {
-        let warnings = check(br#"{"ignition":{"version":"3.3.0"},"pasword":{}}"#).unwrap();
-        assert_eq!(warnings, ["unused key: $.pasword"]);
+    fn configs_are_refused_with_the_place_and_the_reason() {
+        let ignition = |rest: &str| format!(r#"{{"ignition":{{"version":"3.3.0"}},{rest}}}"#);
+        for (config, reason) in [
+            ("{".to_owned(), "c:1:2: unexpected end of JSON input"),
+            ("{}".to_owned(), "invalid config version"),
+            (r#"{"ignition":{"version":"2.3.0"}}"#.to_owned(), "unsupported config version"),
+            (ignition(r#""storage":{"files":[{"path":"a"}]}"#), "c:1:61: path not absolute"),
+            (ignition(r#""storage":[]"#), "c:1:43: json: cannot unmarshal array"),
+            ("variant: nestos\nversion: 1.0.0\npasswd: 1\n".to_owned(), "c:3:9: cannot unmarshal"),
+            ("variant: nestos\n\tversion: 1".to_owned(), "c:2:1: found a tab"),
+            ("variant: fcos\nversion: 9.0.0".to_owned(), "No translator exists for variant fcos"),
+        ] {
+            assert!(refusal(&config).contains(reason), "{config}: {}", refusal(&config));
+        }
+    }
+
+    #[test]
+    fn butane_becomes_the_ignition_config_that_is_installed() {
+        let text = b"variant: nestos\nversion: 1.0.0\npaswd: {}\n";
+        let (config, found) = Language::Butane.check(text.to_vec(), "c.bu");
+        assert_eq!(String::from_utf8(config).unwrap(), "{\"ignition\":{\"version\":\"3.3.0\"}}\n");
+        assert_eq!(found.warnings, ["c.bu:3:1: unused key paswd ($.paswd)"]);
+        assert_eq!(found.refusal, None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod config;
 pub mod decode;
 pub mod digest;
 pub mod fetch;
+pub mod findings;
 pub mod install;
 pub mod live;
 pub mod progress;

@@ -2,25 +2,28 @@
 
 use nestos_formats::yaml::Node;
 
-use super::Decoder;
+use super::{Decoder, Undecodable};
 use crate::schema::{DIALECTS, Dialect, Type};
 
 /// Reads `variant` and `version` and finds the dialect they name.
-pub(crate) fn dialect(root: &Node) -> Result<&'static Dialect, String> {
-    let (variant, version) = names(root).map_err(|e| format!("Error unmarshaling yaml: {e}"))?;
+pub(crate) fn dialect(root: &Node) -> Result<&'static Dialect, Undecodable> {
+    let (variant, version) = names(root).map_err(|e| Undecodable {
+        message: format!("Error unmarshaling yaml: {}", e.message),
+        ..e
+    })?;
     if variant.is_empty() {
-        return Err("error parsing variant; must be specified".to_owned());
+        return Err("error parsing variant; must be specified".to_owned().into());
     }
     let Some(version) = semver(&version) else {
-        return Err("error parsing version; must be a valid semver".to_owned());
+        return Err("error parsing version; must be a valid semver".to_owned().into());
     };
     let mut known = DIALECTS.iter();
-    known
-        .find(|d| d.variant == variant && d.version == version)
-        .ok_or_else(|| format!("No translator exists for variant {variant} with version {version}"))
+    known.find(|d| d.variant == variant && d.version == version).ok_or_else(|| {
+        format!("No translator exists for variant {variant} with version {version}").into()
+    })
 }
 
-fn names(root: &Node) -> Result<(String, String), String> {
+fn names(root: &Node) -> Result<(String, String), Undecodable> {
     // Which dialect is not known yet; only plain strings are decoded.
     let mut decoder = Decoder::new(&DIALECTS[0]);
     let (mut variant, mut version) = (String::new(), String::new());
@@ -88,7 +91,9 @@ mod tests {
     #[test]
     fn an_unknown_dialect_is_named() {
         let of = |text: &str| {
-            dialect(&nestos_formats::yaml::parse_lenient(text.as_bytes()).unwrap()).unwrap_err()
+            dialect(&nestos_formats::yaml::parse_lenient(text.as_bytes()).unwrap())
+                .unwrap_err()
+                .message
         };
         assert_eq!(
             of("variant: nestos\nversion: 2.0.0"),

@@ -1,6 +1,6 @@
 //! JSON nodes to values of the schema: exact types, keys in any case, the last duplicate counts.
 
-use nestos_formats::yaml::{Node, Style, Value as Json};
+use nestos_formats::yaml::{Mark, Node, Style, Value as Json};
 
 use crate::decode;
 use crate::path::Path;
@@ -8,12 +8,13 @@ use crate::report::{Entry, Report, Severity};
 use crate::schema::{Dialect, Shape, Type};
 use crate::value::{Kind, Object, Value};
 
-/// Decodes a config; returns it with warnings about unknown keys, or the first type error.
+/// Decodes a config; returns it with warnings about unknown keys, or the first type error and its
+/// place.
 pub(crate) fn decode(
     root: &Node,
     shape: &'static Shape,
     dialect: &Dialect,
-) -> Result<(Object, Report), String> {
+) -> Result<(Object, Report), (Mark, String)> {
     let mut types = Types { dialect, error: None, unused: Report::default(), keys: vec![] };
     let value = types.value(root, Type::Object(shape), shape.name, &Path::default());
     if let Some(error) = types.error {
@@ -28,7 +29,7 @@ pub(crate) fn decode(
 
 struct Types<'d> {
     dialect: &'d Dialect,
-    error: Option<String>,
+    error: Option<(Mark, String)>,
     unused: Report,
     keys: Vec<&'static str>,
 }
@@ -124,8 +125,7 @@ impl Types<'_> {
             [] => "value".to_owned(),
             keys => format!("struct field {owner}.{}", keys.join(".")),
         };
-        self.error.get_or_insert(format!(
-            "json: cannot unmarshal {found} into Go {field} of type {wanted}"
-        ));
+        let message = format!("json: cannot unmarshal {found} into Go {field} of type {wanted}");
+        self.error.get_or_insert((node.start, message));
     }
 }

@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn the_config_is_valid_ignition() {
         let text = config(&"nest".parse().unwrap(), &PasswordHash("$6$x".to_owned()));
-        let (_, warnings) = ignition_config::Config::parse_str(&text).unwrap();
-        assert!(warnings.is_empty());
+        let report = nestos_butane::ignition::validate(text.as_bytes());
+        assert_eq!(report, nestos_butane::Report::default());
         assert!(text.contains(r#""groups":["adm","sudo","systemd-journal","wheel"]"#));
     }
 }

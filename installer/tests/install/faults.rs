@@ -112,18 +112,69 @@ fn what_is_no_disk_image_is_refused() {
 fn a_config_is_checked_before_the_disk_is_touched() {
     let bench = Bench::new(DISK_SIZE);
     let image = bench.file("image", image());
-    for (config, text) in [
-        ("{", "not a valid Ignition config"),
-        (r#"{"ignition":{"version":"3.9.0"}}"#, "version 3.9.0 is not supported"),
-        (r#"{"ignition":{"version":"3.3.0"},"storage":[]}"#, "not a valid Ignition config"),
-        ("variant: nestos\nversion: 1.0.0\n", "butane FILE"),
+    let relative = r#"{"ignition":{"version":"3.3.0"},"storage":{"files":[{"path":"motd"}]}}"#;
+    for (config, texts) in [
+        ("{", &["not a valid Ignition config"][..]),
+        (r#"{"ignition":{"version":"3.9.0"}}"#, &["unsupported config version", "3.0.0 to 3.6.0"]),
+        (r#"{"ignition":{"version":"3.3.0"},"storage":[]}"#, &["cannot unmarshal array"]),
+        (relative, &["c.ign:1:61: path not absolute ($.storage.files.0.path)"]),
+        ("passwd: {}\n", &["not a valid Ignition config", "begins with variant: nestos"]),
     ] {
         let path = bench.file("c.ign", config);
         let args = ["--image-file", &image, "--insecure", "--ignition-file", &path];
-        untouched(&bench, &args, &[text]);
+        untouched(&bench, &args, texts);
     }
     let args = ["--image-file", &image, "--insecure", "--ignition-file", "/nonexistent.ign"];
     untouched(&bench, &args, &["cannot read /nonexistent.ign"]);
+}
+
+#[test]
+fn a_butane_config_is_checked_before_the_disk_is_touched() {
+    let bench = Bench::new(DISK_SIZE);
+    let image = bench.file("image", image());
+    let head = "variant: nestos\nversion: 1.0.0\n";
+    for (config, texts) in [
+        // A typing error is warned about also where another error ends the installation.
+        (
+            format!("{head}storge: {{}}\npasswd:\n  users: nest\n"),
+            &["c:5:10: cannot unmarshal !!str `nest`"][..],
+        ),
+        (
+            format!("{head}storge: {{}}\nstorage:\n  files:\n    - path: etc/motd\n"),
+            &["c:3:1: unused key storge", "c:6:13: path not absolute ($.storage.files.0.path)"],
+        ),
+        (format!("{head}storage:\n  trees:\n    - local: tree\n"), &["butane --files-dir DIR"]),
+        (format!("{head}storage: [\n"), &["not a valid Butane config", "c:4:1:"]),
+        (
+            head.replace("nestos", "fcos").replace("1.0", "9.0"),
+            &["variant fcos with version 9.0.0"],
+        ),
+        (head.replace("1.0", "9.0"), &["No translator exists for variant nestos"]),
+    ] {
+        let path = bench.file("c", config);
+        let args = ["--image-file", &image, "--insecure", "--ignition-file", &path];
+        untouched(&bench, &args, texts);
+    }
+}
+
+#[test]
+fn a_report_shows_no_secrets() {
+    let bench = Bench::new(DISK_SIZE);
+    let image = bench.file("image", image());
+    let hash = "$6$rounds=5000$saltsalt$hashhashhash";
+    let user = format!("variant: nestos\nversion: 1.0.0\npasswd:\n  users:\n    - {hash}\n");
+    let key = format!("variant: nestos\nversion: 1.0.0\n{hash}: 1\nstorage: 1\n");
+    let tag = format!("variant: nestos\nversion: 1.0.0\nstorage: !!int {hash}\n");
+    let name = format!(
+        r#"{{"ignition":{{"version":"3.3.0"}},"passwd":{{"users":[{{"passwordHash":"{hash}",
+        "{hash}":1}}]}},"storage":{{"files":[{{"path":"{hash}"}}]}}}}"#
+    );
+    for config in [user, key, tag, name] {
+        let path = bench.file("c", config);
+        let args = ["--image-file", &image, "--insecure", "--ignition-file", &path];
+        let run = bench.install(args).fails_with(1, &[UNTOUCHED, "is not a valid"]);
+        assert!(!run.stderr.contains("$6$"), "{}", run.stderr);
+    }
 }
 
 #[test]

@@ -50,6 +50,42 @@ fn a_config_is_fetched_and_plain_http_is_warned_about() {
 }
 
 #[test]
+fn a_butane_config_is_compiled_and_what_is_odd_is_warned_about() {
+    if !loop_devices("a_butane_config_is_compiled_and_what_is_odd_is_warned_about") {
+        return;
+    }
+    let bench = Bench::new(DISK_SIZE);
+    let image = bench.file("image", image());
+    let butane = "variant: nestos\nversion: 1.0.0\npasswd:\n  users:\n    - name: nest\n      \
+                  pasword_hash: $y$j9T$secret\n";
+    let file = bench.file("a config", butane);
+    let url = serve(vec![Answer::Whole(butane.into())]);
+    for (option, source) in [("--ignition-file", &file), ("--ignition-url", &url)] {
+        let run = bench.install(["--image-file", &image, "--insecure", option, source]).ok();
+        assert_eq!(
+            boot_file(&bench.disk, "/ignition/config.ign"),
+            "{\"ignition\":{\"version\":\"3.3.0\"},\"passwd\":{\"users\":[{\"name\":\"nest\"}]}}\n"
+        );
+        let warning = ":6:7: unused key pasword_hash ($.passwd.users.0.pasword_hash)";
+        assert!(run.stderr.contains(warning) && !run.stderr.contains("$y$"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn an_odd_ignition_config_is_installed_as_it_is() {
+    if !loop_devices("an_odd_ignition_config_is_installed_as_it_is") {
+        return;
+    }
+    let bench = Bench::new(DISK_SIZE);
+    let image = bench.file("image", image());
+    let odd = r#" {"ignition": {"version": "3.3.0"}, "pasword": {}} "#;
+    let config = bench.file("c.ign", odd);
+    let run = bench.install(["--image-file", &image, "--insecure", "-i", &config]).ok();
+    assert!(run.stderr.contains("c.ign:1:37: unused key pasword ($.pasword)"), "{}", run.stderr);
+    assert_eq!(boot_file(&bench.disk, "/ignition/config.ign"), odd);
+}
+
+#[test]
 fn kernel_arguments_are_edited() {
     if !loop_devices("kernel_arguments_are_edited") {
         return;
