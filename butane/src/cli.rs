@@ -47,6 +47,10 @@ pub(crate) struct Cli {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::SetTrue)]
     pub version: bool,
+
+    /// Only write the manual page to DIR; for packagers
+    #[arg(long, value_name = "DIR", hide = true, exclusive = true)]
+    pub man: Option<PathBuf>,
 }
 
 /// Flags that may also be given as `--flag=true` and `--flag=false`.

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use nestos_butane::{Color, Layout, Options, Report, Spacing, compile, render};
 
 use cli::{Cli, When};
@@ -21,6 +21,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = if cli.version {
         write_stdout(&format!("Butane {}\n", env!("CARGO_PKG_VERSION")))
+    } else if let Some(dir) = &cli.man {
+        write_manual(dir)
     } else {
         run(&cli)
     };
@@ -105,6 +107,13 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(&path)?;
     Ok(())
+}
+
+fn write_manual(dir: &Path) -> Result<(), String> {
+    let command = Cli::command().version(env!("CARGO_PKG_VERSION"));
+    fs::create_dir_all(dir)
+        .and_then(|()| clap_mangen::generate_to(command, dir))
+        .map_err(|e| format!("Failed to write the manual to {}: {}", dir.display(), reason(&e)))
 }
 
 fn write_stdout(text: &str) -> Result<(), String> {

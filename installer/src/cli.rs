@@ -37,7 +37,18 @@ pub enum Command {
     /// Arguments, config, image and disk are checked before the disk is
     /// touched. Exit status: 0 installed, 1 failed, 2 wrong usage.
     #[command(after_long_help = EXAMPLES)]
-    Install(InstallArgs),
+    Install(Box<InstallArgs>),
+    /// Write the manual pages; for packagers
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Where to write them
+    #[arg(short = 'C', long, value_name = "DIR")]
+    pub directory: PathBuf,
 }
 
 const EXAMPLES: &str = "\

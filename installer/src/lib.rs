@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod findings;
 pub mod install;
 pub mod live;
+pub mod man;
 pub mod progress;
 pub mod request;
 pub mod stream;

@@ -3,17 +3,20 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use nestos_host::cmd::Cmd;
 use nestos_host::exit::Exit;
 use nestos_host::{interrupt, term};
 use nestos_installer::cli::{Cli, Command, InstallArgs};
-use nestos_installer::install;
 use nestos_installer::request::InstallRequest;
+use nestos_installer::{install, man};
 
 fn main() -> ExitCode {
-    let Cli { command: Command::Install(args) } = Cli::parse();
-    match run(args) {
+    let done = match Cli::parse().command {
+        Command::Install(args) => run(*args),
+        Command::Man(args) => man::write(Cli::command(), &args.directory),
+    };
+    match done {
         Ok(()) => Exit::Done.into(),
         Err(e) => {
             term::error(&e);

@@ -21,6 +21,22 @@ fn stdin_is_read_and_stdout_written() {
 }
 
 #[test]
+fn the_manual_page_is_made_from_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = butane(dir.path(), &["--man", "new/man1"], "");
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (0, "", ""));
+    let page = fs::read_to_string(dir.path().join("new/man1/butane.1")).unwrap();
+    assert!(page.contains(r"\-\-files\-dir") && !page.contains(r"\-\-man"), "{page}");
+    let run = butane(Path::new("."), &["--man", "/dev/null/x"], "");
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stderr.starts_with("Failed to write the manual to /dev/null/x: "),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
 fn output_is_replaced_only_after_success() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.ign");

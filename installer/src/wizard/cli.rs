@@ -56,6 +56,10 @@ pub struct WizardArgs {
     /// Do not reboot when the installation is complete
     #[arg(long)]
     pub no_reboot: bool,
+
+    /// Only write the manual page to DIR; for packagers
+    #[arg(long, value_name = "DIR", hide = true, exclusive = true)]
+    pub man: Option<PathBuf>,
 }
 
 #[cfg(test)]

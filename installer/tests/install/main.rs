@@ -6,6 +6,7 @@ mod busy;
 mod faults;
 mod fetch;
 mod file;
+mod manual;
 mod support;
 mod system;
 mod wizard;

@@ -1,0 +1,26 @@
+//! Manual pages.
+
+use std::fs;
+
+use nestos_host::cmd::Cmd;
+
+use crate::support::installer;
+
+#[test]
+fn manual_pages_are_made_from_the_command_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let man = dir.path().join("man1");
+    installer().args(["man", "-C"]).arg(&man).run().unwrap();
+    Cmd::new(env!("CARGO_BIN_EXE_installnestos")).arg("--man").arg(&man).run().unwrap();
+    for (page, text) in [
+        ("nestos-installer.1", "nestos\\-installer\\-install(1)"),
+        ("nestos-installer-install.1", "Ignition or Butane config for the first boot"),
+        ("installnestos.1", "Install NestOS by answering four questions"),
+    ] {
+        let page = fs::read_to_string(man.join(page)).unwrap();
+        assert!(page.contains(text), "{page}");
+        // What packagers use is not for readers.
+        assert!(!page.contains("packagers"), "{page}");
+    }
+    assert_eq!(fs::read_dir(&man).unwrap().count(), 3);
+}
