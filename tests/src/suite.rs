@@ -68,6 +68,12 @@ impl Suite {
         Ok(self.build.join(path))
     }
 
+    /// Returns the version of the build.
+    pub fn version(&self) -> Result<String> {
+        let version = self.meta["ostree-version"].as_str();
+        Ok(version.context("meta.json has no ostree-version")?.to_owned())
+    }
+
     /// Returns the path of a binary under test.
     pub fn program(&self, name: &str) -> PathBuf {
         self.bin.join(name)
