@@ -16,6 +16,8 @@ use crate::config::Config;
 use crate::digest::{Inputs, sha256_of};
 use crate::disk::{self, Kind};
 use crate::packages::{self, Lock, Mirror, Request};
+use crate::scratch;
+use crate::space::{self, Usage, Work};
 use crate::steps::{Steps, bytes};
 use crate::tree::{self, LayerDir};
 use crate::workdir::WorkDir;
@@ -63,7 +65,12 @@ impl Session {
     }
 
     /// Resolves and downloads the packages.
-    pub(crate) fn fetch(&self) -> Result<Lock> {
+    pub(crate) fn fetch(&self) -> Result<()> {
+        let _lock = self.workdir.lock()?;
+        self.resolve().map(drop)
+    }
+
+    fn resolve(&self) -> Result<Lock> {
         let lock = self.steps.run("fetch packages", || {
             let lock = packages::fetch(&self.request, &self.workdir.path("cache"))?;
             let count = format!("{} packages", lock.packages.len());
@@ -77,6 +84,8 @@ impl Session {
     /// Builds a commit if its inputs changed, then the images that are missing.
     pub(crate) fn build(&self, kinds: &[Kind], fetch: Fetch, redo: Redo) -> Result<()> {
         let _lock = self.workdir.lock()?;
+        space::check(&self.workdir.path(""), Work::Unknown)?;
+        self.workdir.point_to_latest(&self.workdir.builds()?)?;
         let lock = self.current_lock(fetch)?;
         let layers = tree::layer_dirs(&self.config, self.workdir.tools_root().as_deref())?;
         let tree_inputs = self.tree_inputs(&lock, &layers)?;
@@ -94,7 +103,10 @@ impl Session {
                 meta.clone()
             }
             (None, Some(meta)) => self.rebuild_images_of(meta, &image_inputs)?,
-            (None, None) => self.compose(&lock, &layers, &repo, (tree_inputs, image_inputs))?,
+            (None, None) => {
+                space::check(&self.workdir.path(""), self.work(&lock, kinds)?)?;
+                self.compose(&lock, &layers, &repo, (tree_inputs, image_inputs))?
+            }
         };
         let due: Vec<Kind> =
             kinds.iter().copied().filter(|k| !meta.images.contains_key(k.name())).collect();
@@ -137,10 +149,25 @@ impl Session {
             }
             Some(_) if fetch == Fetch::IfNeeded => {
                 term::status("the packages asked for changed since the last fetch");
-                self.fetch()
+                self.resolve()
             }
-            _ => self.fetch(),
+            _ => self.resolve(),
         }
+    }
+
+    /// Returns what a whole build takes.
+    fn work(&self, lock: &Lock, kinds: &[Kind]) -> Result<Work> {
+        let images = u64::try_from(kinds.len())?;
+        let rootfs = self.rootfs_dir(lock);
+        if rootfs.is_dir() {
+            return Ok(Work::FromTree { tree: Usage::of(&rootfs)?.bytes, images });
+        }
+        let packages = packages::bytes(lock, &self.workdir.path("cache"));
+        Ok(Work::FromPackages { packages, images })
+    }
+
+    fn rootfs_dir(&self, lock: &Lock) -> PathBuf {
+        self.workdir.path("cache/rootfs").join(lock.digest(&self.request))
     }
 
     fn last_meta(&self) -> Result<Option<Meta>> {
@@ -182,10 +209,10 @@ impl Session {
         inputs: (String, String),
     ) -> Result<Meta> {
         let now = Moment::from(clock::now());
-        let builds = self.workdir.builds()?;
+        let taken = self.workdir.taken_ids()?;
         let manifest = &self.config.manifest;
         let prefix = now.expand(&manifest.version_prefix)?;
-        let version = next_version(&prefix, builds.builds.iter().map(|b| b.id.as_str()));
+        let version = next_version(&prefix, taken.iter().map(String::as_str));
         let work = self.fresh_dir("tmp/build")?;
         let rootfs = self.rootfs(lock)?;
         let overrides = self.workdir.path("overrides/rootfs");
@@ -233,10 +260,9 @@ impl Session {
 
     /// A new build of the same commit: only the settings of images changed.
     fn rebuild_images_of(&self, last: &Meta, image_inputs: &str) -> Result<Meta> {
-        let builds = self.workdir.builds()?;
-        let taken = |id: &str| builds.builds.iter().any(|b| b.id == id);
+        let taken = self.workdir.taken_ids()?;
         let version = &last.ostree_version;
-        let id = (1_u32..).map(|n| format!("{version}-{n}")).find(|id| !taken(id));
+        let id = (1_u32..).map(|n| format!("{version}-{n}")).find(|id| !taken.contains(id));
         let mut meta = Meta {
             buildid: id.ok_or_else(|| anyhow!("no free build id for {version}"))?,
             images: std::collections::BTreeMap::new(),
@@ -258,13 +284,13 @@ impl Session {
     /// Returns the directory with the installed packages of a lock, made when it is missing.
     fn rootfs(&self, lock: &Lock) -> Result<PathBuf> {
         let all = self.workdir.path("cache/rootfs");
-        let dir = all.join(lock.digest(&self.request));
+        let dir = self.rootfs_dir(lock);
         if dir.is_dir() {
             return Ok(dir);
         }
         fs::create_dir_all(&all).with_context(|| format!("cannot create {}", all.display()))?;
         let partial = self.fresh_dir("tmp/rootfs")?;
-        fs::remove_dir(&partial)?;
+        scratch::remove(&partial)?;
         let cache = self.workdir.path("cache");
         self.steps.run("install packages", || {
             packages::install(&self.request, lock, &cache, &partial)?;
@@ -297,7 +323,7 @@ impl Session {
             for kind in kinds {
                 self.add_image(&mut meta, &parts, &source, *kind)?;
             }
-            remove_sysroot(&work)?;
+            scratch::remove(&work)?;
         }
         let dir = self.workdir.build_dir(&meta.buildid, &self.arch.to_string());
         term::status(format!(
@@ -322,7 +348,7 @@ impl Session {
         let artifact = self.steps.run(&format!("{} image", kind.name()), || {
             let fresh = source.work.join(&name);
             parts.image(source, kind, &fresh)?;
-            let size = fresh.metadata()?.len();
+            let size = fresh.metadata().with_context(|| format!("no {}", fresh.display()))?.len();
             let sha256 = sha256_of(&fresh)?;
             fs::rename(&fresh, &path)
                 .with_context(|| format!("cannot move the image to {}", path.display()))?;
@@ -346,19 +372,7 @@ impl Session {
         self.rootfs(&lock.ok_or_else(gone).hint("run nosa build")?)
     }
 
-    /// Returns a new empty directory; what an interrupted run left there is removed.
     fn fresh_dir(&self, inside: &str) -> Result<PathBuf> {
-        let dir = self.workdir.path(inside);
-        if dir.symlink_metadata().is_ok() {
-            remove_sysroot(&dir)?;
-        }
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        Ok(dir)
+        scratch::fresh(self.workdir.path(inside))
     }
-}
-
-/// Removes a directory that may hold a deployment, which libostree made immutable.
-fn remove_sysroot(dir: &Path) -> Result<()> {
-    nestos_host::cmd::Cmd::new("chattr").args(["-R", "-f", "-i"]).arg(dir).finish()?;
-    fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))
 }

@@ -38,6 +38,16 @@ fi
 exec chroot "$root" "$@"
 "#;
 
+/// Prepares a program whose mounts are its own and which dies with nosa, and all it started with
+/// it: nothing may work in a directory that the next nosa removes. `more` are options of
+/// unshare(1).
+pub(crate) fn confined(more: &[&str]) -> Cmd {
+    Cmd::new("setpriv")
+        .when_missing("install the package util-linux")
+        .args(["--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"])
+        .args(more)
+}
+
 /// A tree to run programs in.
 #[derive(Debug, Clone)]
 pub(crate) struct Chroot {
@@ -68,12 +78,11 @@ impl Chroot {
     }
 
     fn enter(&self) -> Cmd {
-        let mut cmd = Cmd::new("unshare")
+        let mut cmd = confined(&["--net", "--ipc", "--uts"])
             .clean_env()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", "/root")
             .env("LC_ALL", "C.UTF-8")
-            .args(["--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts"])
             .args(["sh", "-c", ENTER, "nosa"])
             .arg(&self.root)
             .arg(self.binds.len().to_string());

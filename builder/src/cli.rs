@@ -67,7 +67,7 @@ pub(crate) struct Init {
 #[derive(Debug, Args)]
 pub(crate) struct Mirrored {
     /// Package mirror, where a repository file names none; else the one of the host
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address)]
     pub(crate) mirror: Option<String>,
 }
 
@@ -107,6 +107,16 @@ pub(crate) struct Extend {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) mirrored: Mirrored,
+}
+
+/// apt's methods are more than those of web addresses (`copy:/dir`), so only the form is checked.
+fn address(text: &str) -> Result<String, String> {
+    let scheme = text.split_once(":/").map_or("", |(scheme, _)| scheme);
+    let fine = !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+');
+    if fine && !text.contains(char::is_whitespace) {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err(format!("{text:?} is no address such as https://HOST/debian"))
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use nestos_formats::disk_layout::Arch;
 use nestos_host::cmd::Cmd;
 use nestos_host::exit::Exit;
-use nestos_host::term;
+use nestos_host::term::{self, WithHint};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::Uid;
 
 mod build;
 mod calendar;
@@ -17,7 +19,10 @@ mod commit;
 mod config;
 mod digest;
 mod disk;
+mod init;
 mod packages;
+mod scratch;
+mod space;
 mod steps;
 mod tree;
 mod workdir;
@@ -25,11 +30,16 @@ mod workdir;
 use build::{Fetch, Redo, Session};
 use cli::{Cli, Command, Extend, Mirrored, Target};
 use disk::Kind;
+use init::{InitRequest, Occupied};
 use packages::Mirror;
-use workdir::{InitRequest, Occupied, WorkDir};
+use workdir::WorkDir;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = Cli::parse();
+    let workdir = cli.workdir.clone();
+    // What lands in an image must not depend on who builds it.
+    umask(Mode::from_bits_truncate(0o022));
+    match run(cli).map_err(|err| space::explain(err, &workdir)) {
         Ok(()) => Exit::Done.into(),
         Err(err) => {
             term::error(&err);
@@ -45,8 +55,9 @@ fn run(cli: Cli) -> Result<()> {
     };
     match cli.command {
         Command::Init(args) => init(&cli.workdir, args),
-        Command::Fetch(mirrored) => open(mirrored)?.fetch().map(drop),
+        Command::Fetch(mirrored) => open(mirrored)?.fetch(),
         Command::Build(args) => {
+            require_root("build")?;
             let kinds = kinds(&args.targets);
             let fetch = if args.fetch { Fetch::Always } else { Fetch::IfNeeded };
             open(args.mirrored)?.build(&kinds, fetch, redo(args.force))
@@ -71,12 +82,22 @@ fn init(root: &std::path::Path, args: cli::Init) -> Result<()> {
         occupied,
     };
     std::fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
-    WorkDir::init(root, &request)
+    init::init(root, &request)
 }
 
 fn extend(open: impl Fn(Mirrored) -> Result<Session>, args: Extend, kind: Kind) -> Result<()> {
+    require_root(&format!("buildextend-{}", kind.name()))?;
     let redo = redo(args.force);
     open(args.mirrored)?.extend(kind, redo)
+}
+
+/// Owners in the tree, mounts for programs that run in it, and immutable deployments take root.
+fn require_root(command: &str) -> Result<()> {
+    if Uid::effective().is_root() {
+        return Ok(());
+    }
+    Err(anyhow!("nosa {command} needs root: it makes a tree whose files belong to root"))
+        .hint(format!("sudo nosa {command}"))
 }
 
 fn redo(force: bool) -> Redo {

@@ -3,41 +3,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use nestos_formats::builds::{Builds, Meta};
-use nestos_host::cmd::Cmd;
+use nestos_host::atomic;
 use nestos_host::term::WithHint;
-use nestos_host::{atomic, term};
-use nix::fcntl::{Flock, FlockArg};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
+
+/// Link to the newest build.
+const LATEST: &str = "latest";
+/// How often the lock is tried: what a killed nosa had started takes a moment to end.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// A working directory.
 #[derive(Debug)]
 pub(crate) struct WorkDir {
     root: PathBuf,
-}
-
-/// What `init` is told.
-#[derive(Debug)]
-pub(crate) struct InitRequest {
-    /// A folder, or the address of a git repository.
-    pub(crate) config: String,
-    /// Folder inside it.
-    pub(crate) subdir: Option<String>,
-    /// Branch to clone.
-    pub(crate) branch: Option<String>,
-    /// Layout of our own tools (`make install`).
-    pub(crate) tools_root: Option<PathBuf>,
-    /// Whether a directory with other content is fine.
-    pub(crate) occupied: Occupied,
-}
-
-/// What to do with a directory that is not empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Occupied {
-    /// Refuse it.
-    Refuse,
-    /// Use it.
-    Use,
 }
 
 /// Proof that this process alone works in the directory.
@@ -47,63 +29,34 @@ pub(crate) struct Lock {
 }
 
 impl WorkDir {
-    /// Makes a working directory of `root`.
-    pub(crate) fn init(root: &Path, request: &InitRequest) -> Result<()> {
-        let local = Path::new(&request.config).is_dir();
-        let empty = fs::read_dir(root)
-            .with_context(|| format!("cannot list {}", root.display()))?
-            .next()
-            .is_none();
-        if !empty && !local && request.occupied == Occupied::Refuse {
-            return Err(anyhow!("{} is not empty", root.display()))
-                .hint("use an empty directory, or --force");
-        }
-        if root.join("src/config").symlink_metadata().is_ok()
-            && request.occupied == Occupied::Refuse
-        {
-            return Err(anyhow!("{} is initialised already", root.display()))
-                .hint("--force points it to another config");
-        }
-        for dir in ["builds", "cache", "tmp", "src", "overrides/rootfs", "overrides/rpm"] {
-            let path = root.join(dir);
-            fs::create_dir_all(&path)
-                .with_context(|| format!("cannot create {}", path.display()))?;
-        }
-        let repository =
-            if local { fs::canonicalize(&request.config)? } else { clone(root, request)? };
-        let config = request.subdir.as_ref().map_or(repository.clone(), |s| repository.join(s));
-        for name in ["manifest.yaml", "image.yaml"] {
-            if !config.join(name).is_file() {
-                bail!("{} is no config folder: it has no {name}", config.display());
-            }
-        }
-        link(&config, &root.join("src/config"))?;
-        if let Some(tools) = &request.tools_root {
-            let tools = fs::canonicalize(tools)
-                .with_context(|| format!("--tools-root {}", tools.display()))?;
-            link(&tools, &root.join("src/nestos-tools"))?;
-        }
-        Ok(())
-    }
-
     /// Opens the working directory `root`.
     pub(crate) fn open(root: &Path) -> Result<Self> {
         if !root.join("src/config").is_dir() {
             return Err(anyhow!("{} is no working directory", root.display()))
                 .hint("run nosa init CONFIG in an empty directory first");
         }
-        Ok(Self { root: fs::canonicalize(root)? })
+        let root = fs::canonicalize(root);
+        Ok(Self { root: root.context("cannot open the working directory")? })
     }
 
-    /// Takes the lock; another nosa at work is an error.
+    /// Takes the lock; another nosa at work is an error. The programs that nosa starts inherit it:
+    /// when nosa is killed, the directory stays locked until the last of them is gone.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let path = self.path("tmp/.lock");
-        let file =
-            fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Lock { _file: file }),
-            Err((_, _)) => bail!("another nosa is at work in {}", self.root.display()),
+        let failed = || format!("cannot lock {}", path.display());
+        fs::create_dir_all(self.path("tmp")).with_context(failed)?;
+        let mut file = fs::File::create(&path).with_context(failed)?;
+        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).with_context(failed)?;
+        for _ in 0..LOCK_TRIES {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => return Ok(Lock { _file: file }),
+                Err((back, Errno::EWOULDBLOCK)) => file = back,
+                Err((_, e)) => return Err(e).with_context(failed),
+            }
+            std::thread::sleep(LOCK_PAUSE);
         }
+        Err(anyhow!("another nosa is at work in {}", self.root.display()))
+            .hint("wait for it, or use another working directory")
     }
 
     /// Returns a path inside.
@@ -125,10 +78,40 @@ impl WorkDir {
     pub(crate) fn builds(&self) -> Result<Builds> {
         let path = self.path("builds/builds.json");
         if !path.exists() {
-            return Ok(Builds::default());
+            return self.scan();
         }
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Builds::parse(&text).with_context(|| path.display().to_string())
+        Builds::parse(&text)
+            .with_context(|| path.display().to_string())
+            .hint("move it away: it is made again from the meta.json of each build")
+    }
+
+    /// Returns the ids that a new build cannot have: those in the index, and folders that are not
+    /// in it, such as one whose publishing was interrupted.
+    pub(crate) fn taken_ids(&self) -> Result<Vec<String>> {
+        let mut ids: Vec<String> = self.builds()?.builds.into_iter().map(|b| b.id).collect();
+        ids.extend(names_in(&self.path("builds"))?);
+        Ok(ids)
+    }
+
+    /// Makes the index from the builds that are there.
+    fn scan(&self) -> Result<Builds> {
+        let mut found = Vec::new();
+        for id in names_in(&self.path("builds"))?.into_iter().filter(|id| id != LATEST) {
+            for arch in names_in(&self.path("builds").join(&id))? {
+                if self.build_dir(&id, &arch).join("meta.json").is_file() {
+                    let time = self.meta(&id, &arch)?.ostree_timestamp;
+                    found.push((time, id.clone(), arch));
+                }
+            }
+        }
+        found.sort();
+        let mut builds = Builds::default();
+        for (time, id, arch) in found {
+            builds.insert(&id, &arch);
+            builds.timestamp = time;
+        }
+        Ok(builds)
     }
 
     /// Returns the folder of a build.
@@ -162,28 +145,37 @@ impl WorkDir {
         builds.insert(id, arch);
         now.clone_into(&mut builds.timestamp);
         atomic::write(&self.path("builds/builds.json"), builds.to_json()?.as_bytes(), 0o644)?;
-        link(Path::new(id), &self.path("builds/latest"))
+        self.point_to_latest(&builds)
+    }
+
+    /// Points `latest` to the newest build; an interrupted run may not have come so far.
+    pub(crate) fn point_to_latest(&self, builds: &Builds) -> Result<()> {
+        let Some(newest) = builds.builds.first() else { return Ok(()) };
+        let (target, path) = (Path::new(&newest.id), self.path("builds").join(LATEST));
+        if fs::read_link(&path).is_ok_and(|found| found == target) {
+            return Ok(());
+        }
+        link(target, &path)
     }
 }
 
-fn clone(root: &Path, request: &InitRequest) -> Result<PathBuf> {
-    let target = root.join(if request.subdir.is_some() { "src/config-git" } else { "src/config" });
-    let mut git =
-        Cmd::new("git").when_missing("install the package git").args(["clone", "--depth=1"]);
-    if let Some(branch) = &request.branch {
-        git = git.args(["--branch", branch]);
+/// Returns the names of the directories in a directory; none when it is missing.
+fn names_in(dir: &Path) -> Result<Vec<String>> {
+    let failed = || format!("cannot list {}", dir.display());
+    let mut names = Vec::new();
+    if dir.is_dir() {
+        for entry in fs::read_dir(dir).with_context(failed)? {
+            let entry = entry.with_context(failed)?;
+            if entry.path().is_dir() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
     }
-    term::status(format!("cloning {}", request.config));
-    git.arg("--").arg(&request.config).arg(&target).run()?;
-    Ok(target)
+    Ok(names)
 }
 
-/// Points the symbolic link `path` to `target`, atomically; a directory that is already the target
-/// stays.
-fn link(target: &Path, path: &Path) -> Result<()> {
-    if path.symlink_metadata().is_ok_and(|m| m.is_dir()) && path == target {
-        return Ok(());
-    }
+/// Points the symbolic link `path` to `target`, atomically.
+pub(crate) fn link(target: &Path, path: &Path) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.new"));
     let swap = || -> std::io::Result<()> {

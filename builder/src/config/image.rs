@@ -31,6 +31,9 @@ const WITHOUT_EFFECT: [&str; 16] = [
     "live-rootfs-fsoptions",
 ];
 
+/// Far above any disk image, far below where numbers of bytes overflow.
+const MAX_SIZE_GIB: u64 = 64 * 1024;
+
 /// File system of the root partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RootFs {
@@ -95,7 +98,12 @@ fn read_into(image: &mut ImageConfig, path: &Path) -> Result<()> {
 
 fn set(image: &mut ImageConfig, key: &str, value: &Reader<'_>) -> Result<()> {
     match key {
-        "size" => image.size_gib = value.number()?,
+        "size" => {
+            image.size_gib = value.number()?;
+            if !(1..=MAX_SIZE_GIB).contains(&image.size_gib) {
+                return Err(value.error(&format!("expected a size of 1 to {MAX_SIZE_GIB} GiB")));
+            }
+        }
         "extra-kargs" => {
             for item in value.items()? {
                 let args: KernelArgs =

@@ -380,7 +380,7 @@ mod tests {
         for (text, message) in [
             (
                 "pakages: [a]\n",
-                "manifest.yaml:5:10: unknown key \"pakages\"; did you mean \"packages\"?",
+                "manifest.yaml:5:1: unknown key \"pakages\"; did you mean \"packages\"?",
             ),
             (
                 "remove-files: [../x]\n",

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use nestos_formats::disk_layout::Arch;
 use nestos_formats::platforms::Platforms;
 
@@ -31,11 +31,7 @@ pub(crate) struct Config {
 impl Config {
     /// Reads the folder for `arch`.
     pub(crate) fn load(dir: &Path, arch: Arch) -> Result<Self> {
-        for name in ["manifest.yaml", "image.yaml"] {
-            if !dir.join(name).is_file() {
-                bail!("{} is no config folder: it has no {name}", dir.display());
-            }
-        }
+        crate::init::check_config(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             manifest: manifest::load(&dir.join("manifest.yaml"), arch)?,

@@ -11,6 +11,9 @@ use super::reader::{self, Reader};
 
 const KEYS: [&str; 2] = ["grub_commands", "kernel_arguments"];
 
+/// Architectures that other builders' files name.
+const ARCHITECTURES: [&str; 5] = ["x86_64", "aarch64", "ppc64le", "riscv64", "s390x"];
+
 /// Reads the platforms of `arch`; a missing file means none.
 pub(crate) fn load(path: &Path, arch: Arch) -> Result<Platforms> {
     if !path.exists() {
@@ -19,6 +22,9 @@ pub(crate) fn load(path: &Path, arch: Arch) -> Result<Platforms> {
     let root = reader::load(path)?;
     let mut platforms = Platforms::default();
     for (name, platform_list) in Reader::new(path, &root).entries()? {
+        if !ARCHITECTURES.contains(&name) {
+            return Err(platform_list.unknown_key(name, &ARCHITECTURES));
+        }
         let architecture = name.parse::<Arch>();
         for (platform, settings) in platform_list.entries()? {
             let read = read(&settings)?;

@@ -11,18 +11,23 @@ use nestos_formats::yaml::{self, Mark, Node};
 pub(crate) struct Reader<'a> {
     file: &'a Path,
     node: &'a Node,
+    /// Where the key of this value stands, or the value itself in a list.
+    key: Mark,
 }
 
 /// Reads and parses a YAML file.
 pub(crate) fn load(path: &Path) -> Result<Node> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    yaml::parse(&bytes).map_err(|e| anyhow!("{}: {e}", path.display()))
+    yaml::parse(&bytes).map_err(|e| match e.at {
+        Some(at) => anyhow!("{}:{}:{}: {}", path.display(), at.line, at.column, e.problem),
+        None => anyhow!("{}: {e}", path.display()),
+    })
 }
 
 impl<'a> Reader<'a> {
     /// Wraps the root node of `file`.
     pub(crate) fn new(file: &'a Path, node: &'a Node) -> Self {
-        Self { file, node }
+        Self { file, node, key: node.start }
     }
 
     /// Returns the entries of a mapping; an empty document has none.
@@ -32,7 +37,7 @@ impl<'a> Reader<'a> {
         }
         let Some(entries) = self.node.entries() else { return Err(self.expected("a mapping")) };
         let named = entries.iter().map(|(key, value)| match key.key_text() {
-            Some(name) => Ok((name, Reader { file: self.file, node: value })),
+            Some(name) => Ok((name, Reader { file: self.file, node: value, key: key.start })),
             None => Err(self.at(key.start, &format!("a key cannot be {}", key.kind()))),
         });
         named.collect()
@@ -44,7 +49,7 @@ impl<'a> Reader<'a> {
             return Ok(Vec::new());
         }
         let Some(items) = self.node.items() else { return Err(self.expected("a list")) };
-        Ok(items.iter().map(|node| Reader { file: self.file, node }).collect())
+        Ok(items.iter().map(|node| Reader::new(self.file, node)).collect())
     }
 
     /// Returns a scalar's text.
@@ -83,7 +88,7 @@ impl<'a> Reader<'a> {
         self.at(self.node.start, message)
     }
 
-    /// Returns the error for an unknown key, with the nearest of `known`.
+    /// Returns the error for the unknown key of this value, with the nearest of `known`.
     pub(crate) fn unknown_key(&self, key: &str, known: &[&str]) -> anyhow::Error {
         let near = known
             .iter()
@@ -91,7 +96,7 @@ impl<'a> Reader<'a> {
             .min()
             .filter(|(d, _)| *d <= 1 + key.len() / 4);
         let advice = near.map(|(_, k)| format!("; did you mean {k:?}?")).unwrap_or_default();
-        self.error(&format!("unknown key {key:?}{advice}"))
+        self.at(self.key, &format!("unknown key {key:?}{advice}"))
     }
 
     fn expected(&self, what: &str) -> anyhow::Error {
@@ -147,9 +152,9 @@ mod tests {
         let reader = Reader::new(Path::new("m.yaml"), &node);
         let (key, value) = reader.entries().unwrap()[1].clone();
         let err = value.unknown_key(key, &["packages", "include"]).to_string();
-        assert_eq!(err, "m.yaml:2:10: unknown key \"pakages\"; did you mean \"packages\"?");
+        assert_eq!(err, "m.yaml:2:1: unknown key \"pakages\"; did you mean \"packages\"?");
         let far = value.unknown_key("zzzz", &["packages"]).to_string();
-        assert_eq!(far, "m.yaml:2:10: unknown key \"zzzz\"");
+        assert_eq!(far, "m.yaml:2:1: unknown key \"zzzz\"");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! feature; nothing is mounted.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,6 +17,7 @@ use super::sysroot::Sysroot;
 use super::{GrubImages, Kind, Source};
 use crate::chroot::Chroot;
 use crate::config::image::RootFs;
+use crate::space::Usage;
 
 /// Seed of directory hashes; any constant makes images reproducible.
 const HASH_SEED: &str = "910678ff-f77e-4a7d-8d53-86f2ac47a823";
@@ -103,13 +103,15 @@ fn ext4(source: &Source<'_>, image: &str, dir: &str, options: &[&str]) -> Result
 fn set_immutable(source: &Source<'_>, image: &str, paths: &[&str]) -> Result<()> {
     let file = format!("{WORK}/{image}");
     for path in paths {
-        let stat = tool(source, "debugfs").args(["-R", &format!("stat {path}"), &file]).output()?;
+        let failed = || format!("cannot make {path} of {image} immutable");
+        let stat = tool(source, "debugfs").args(["-R", &format!("stat {path}"), &file]).output();
+        let stat = stat.with_context(failed)?;
         let flags = flags_of(&stat)
             .ok_or_else(|| anyhow!("debugfs printed no flags of {path}: {stat:?}"))?;
         let request = format!("set_inode_field {path} flags {:#x}", flags | IMMUTABLE);
-        tool(source, "debugfs").args(["-w", "-R", &request, &file]).run()?;
-        let after =
-            tool(source, "debugfs").args(["-R", &format!("stat {path}"), &file]).output()?;
+        tool(source, "debugfs").args(["-w", "-R", &request, &file]).run().with_context(failed)?;
+        let after = tool(source, "debugfs").args(["-R", &format!("stat {path}"), &file]).output();
+        let after = after.with_context(failed)?;
         if flags_of(&after) != Some(flags | IMMUTABLE) {
             bail!("debugfs did not make {path} immutable");
         }
@@ -170,51 +172,9 @@ fn allocate(path: &Path, mib: u64) -> Result<()> {
     create().with_context(|| format!("cannot create {}", path.display()))
 }
 
-/// What a directory needs on disk.
-#[derive(Debug, Default)]
-struct Usage {
-    bytes: u64,
-    files: u64,
-    linked: std::collections::HashSet<u64>,
-}
-
-impl Usage {
-    fn of(dir: &Path) -> Result<Self> {
-        let mut usage = Self::default();
-        usage.add(dir)?;
-        Ok(usage)
-    }
-
-    fn add(&mut self, dir: &Path) -> Result<()> {
-        let list = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
-        for entry in list {
-            let path = entry?.path();
-            let meta = path.symlink_metadata()?;
-            if meta.is_file() && meta.nlink() > 1 && !self.linked.insert(meta.ino()) {
-                continue;
-            }
-            self.files += 1;
-            self.bytes += 512 + meta.len().div_ceil(4096) * 4096;
-            if meta.is_dir() {
-                self.add(&path)?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hard_links_are_counted_once() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("a"), vec![1; 5000]).unwrap();
-        fs::hard_link(dir.path().join("a"), dir.path().join("b")).unwrap();
-        let usage = Usage::of(dir.path()).unwrap();
-        assert_eq!((usage.files, usage.bytes), (1, 8192 + 512));
-    }
 
     #[test]
     fn flags_and_versions_are_read() {

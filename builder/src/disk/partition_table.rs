@@ -6,19 +6,22 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use gpt::GptConfig;
 use gpt::disk::LogicalBlockSize;
 use gpt::mbr::ProtectiveMBR;
 use gpt::partition::Partition;
 use gpt::partition_types::{OperatingSystem, Type};
 use nestos_formats::disk_layout::{Arch, IMAGE_DISK_GUID, MIB, Size, partitions};
+use nestos_host::term::WithHint;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::boot_loader::Bios;
 
 const SECTOR: u64 = 512;
+/// The smallest run of zeroes that becomes a hole.
+const BLOCK: usize = 64 * 1024;
 /// Room for the backup table at the end of the disk.
 const TAIL_MIB: u64 = 1;
 
@@ -47,7 +50,11 @@ pub(super) fn write(
     let end = spans.last().map_or(0, |(_, first, length)| (first + length) * SECTOR / MIB);
     let mib = disk_mib.unwrap_or(end + TAIL_MIB);
     if mib < end + TAIL_MIB {
-        bail!("the disk (image.yaml \"size\") has {mib} MiB; its content needs {}", end + TAIL_MIB);
+        return Err(anyhow!("the disk has {mib} MiB; its content needs {} MiB", end + TAIL_MIB))
+            .hint(format!(
+                "set \"size\" (GiB) in image.yaml to {} or more",
+                (end + TAIL_MIB).div_ceil(1024)
+            ));
     }
     if out.exists() {
         fs::remove_file(out).with_context(|| format!("cannot remove {}", out.display()))?;
@@ -142,14 +149,15 @@ fn partition_guid(label: &str) -> Uuid {
 fn copy_sparse(source: &Path, target: &mut File, offset: u64) -> Result<()> {
     let mut source = File::open(source)?;
     let mut buffer = vec![0; 1 << 20];
+    let zeroes = [0; BLOCK];
     target.seek(SeekFrom::Start(offset))?;
     loop {
         let n = source.read(&mut buffer)?;
         if n == 0 {
             return Ok(());
         }
-        for block in buffer[..n].chunks(64 * 1024) {
-            if block.iter().all(|b| *b == 0) {
+        for block in buffer[..n].chunks(BLOCK) {
+            if *block == zeroes[..block.len()] {
                 target.seek(SeekFrom::Current(i64::try_from(block.len())?))?;
             } else {
                 target.write_all(block)?;
@@ -210,6 +218,7 @@ mod tests {
         File::create(&root).unwrap().set_len(100 * MIB).unwrap();
         let contents = Contents { bios: None, esp: &root, boot: &root, root: &root };
         let err = write(&dir.path().join("disk"), Arch::X86_64, Some(600), &contents).unwrap_err();
-        assert!(err.to_string().contains("has 600 MiB; its content needs 614"), "{err}");
+        let text = format!("{err:#}");
+        assert!(text.contains("has 600 MiB; its content needs 614 MiB"), "{text}");
     }
 }

@@ -27,16 +27,19 @@ pub(super) fn archives(cache: &Path) -> PathBuf {
 pub(super) fn fetch(request: &Request, cache: &Path) -> Result<Lock> {
     let apt = Apt::new(request, cache)?;
     apt.run("apt-get")
-        .args(["-q", "update"])
+        // Without this, a mirror that cannot be reached is only a warning.
+        .args(["-q", "update", "--error-on=any"])
         .log(apt.dir.join("update.log"))
         .run()
         .hint("check that the mirror is reachable; --mirror names another one")?;
     // --print-uris leaves out what is downloaded already, so it must not see the cache.
     let unseen = format!("Dir::Cache::Archives={}", apt.dir.join("none").display());
-    let listed = apt.install(request).args(["-qq", "--print-uris", "-o", &unseen]).output().hint(
-        "the names come from \"packages\" in the manifest, the repositories from *.sources",
+    let listed = listed(apt.install(request).args(["-q", "--print-uris", "-o", &unseen])).hint(
+        "the names come from \"packages\" and \"exclude-packages\" in the manifest, the \
+         repositories from *.sources",
     )?;
-    let packages = listed.lines().map(locked).collect::<Result<Vec<_>>>()?;
+    let lines = listed.lines().filter(|line| line.starts_with('\''));
+    let packages = lines.map(locked).collect::<Result<Vec<_>>>()?;
     if packages.is_empty() {
         bail!("apt resolved the request to no package at all");
     }
@@ -130,6 +133,19 @@ impl Apt {
     fn install(&self, request: &Request) -> Cmd {
         self.run("apt-get").args(["--yes", "install", "?essential"]).args(&request.packages)
     }
+}
+
+/// Returns what apt lists. What packages need and do not get, it prints on stdout, and not with -qq.
+fn listed(apt: Cmd) -> Result<String> {
+    let done = apt.finish()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    if done.status.success() {
+        return Ok(text(&done.stdout));
+    }
+    let said = format!("{}\n{}", text(&done.stdout), text(&done.stderr));
+    let lines = said.lines().filter(|line| !line.trim().is_empty() && !line.ends_with("..."));
+    let said: String = lines.map(|line| format!("\n    {line}")).collect();
+    bail!("apt cannot resolve the packages:{said}")
 }
 
 /// Reads a line of `--print-uris`: `'URI' FILE SIZE SHA256:HEX`.

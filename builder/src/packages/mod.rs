@@ -162,6 +162,12 @@ pub(crate) fn install(request: &Request, lock: &Lock, cache: &Path, root: &Path)
     mmdebstrap::install(request, lock, cache, root)
 }
 
+/// Returns the size of the package files of a lock; one that is missing counts nothing.
+pub(crate) fn bytes(lock: &Lock, cache: &Path) -> u64 {
+    let files = lock.packages.iter().map(|p| apt::archives(cache).join(&p.file));
+    files.filter_map(|file| file.metadata().ok()).map(|meta| meta.len()).sum()
+}
+
 /// Returns the absolute paths of the files that an installed package brought.
 pub(crate) fn files_of(root: &Path, package: &str) -> Result<Vec<String>> {
     mmdebstrap::files_of(root, package)

@@ -66,7 +66,8 @@ pub(super) fn make(
         .log(log)
         .run()
         .context("cannot make the initramfs")?;
-    check_log(&fs::read_to_string(log).unwrap_or_default())?;
+    let text = fs::read(log).with_context(|| format!("cannot read {}", log.display()))?;
+    check_log(&String::from_utf8_lossy(&text))?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
         .with_context(|| format!("dracut made no {}", path.display()))?;
     Ok(path.metadata()?.len())

@@ -37,8 +37,11 @@ const VAR_DIRS: [(&str, u32); 12] = [
     ("usrlocal/src", 0o755),
 ];
 
-/// What a machine must make for itself, below /etc.
-const MACHINE_FILES: [&str; 9] = [
+/// What a machine must make for itself, and what tells of the machine that installed the packages;
+/// below /etc.
+const MACHINE_FILES: [&str; 11] = [
+    "apt/sources.list",
+    "apt/apt.conf.d/99mmdebstrap",
     "machine-id",
     "hostname",
     "resolv.conf",
