@@ -144,8 +144,12 @@ pub struct InstallArgs {
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub fetch_retries: u32,
 
-    /// Reboot when the installation is complete
+    /// Check everything, say what would be erased, and write nothing
     #[arg(long)]
+    pub dry_run: bool,
+
+    /// Reboot when the installation is complete
+    #[arg(long, conflicts_with = "dry_run")]
     pub reboot: bool,
 }
 

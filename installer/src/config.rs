@@ -3,11 +3,12 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use nestos_butane::{Compiled, Options, compile, ignition};
 use nestos_formats::yaml;
 use nestos_host::term;
@@ -16,6 +17,9 @@ use reqwest::Url;
 
 use crate::fetch::{self, Retries};
 use crate::findings::Findings;
+
+/// Most bytes of a config: more would not fit beside the kernels of `/boot`.
+const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Where a config comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,17 +53,20 @@ impl CheckedConfig {
         let (name, bytes) = match source {
             ConfigSource::File(path) => {
                 let name = path.display().to_string();
-                let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
+                let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+                let bytes = read_all(file, &name)?;
                 (name, bytes)
             }
             ConfigSource::Url(url) => {
+                let name = fetch::shown(url);
                 if url.scheme() == "http" {
                     term::warning(format!(
-                        "{url} is fetched without encryption: whoever controls the network \
+                        "{name} is fetched without encryption: whoever controls the network \
                          controls the config"
                     ));
                 }
-                (url.to_string(), fetch::config(url, retries)?)
+                let bytes = read_all(fetch::open(url, retries)?, &name)?;
+                (name, bytes)
             }
             ConfigSource::Text(text) => ("the config".to_owned(), text.clone().into_bytes()),
         };
@@ -79,6 +86,16 @@ impl CheckedConfig {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+fn read_all(from: impl Read, name: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = from.take(LIMIT + 1).read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read {name}"))?;
+    if bytes.len() as u64 > LIMIT {
+        bail!("{name} is longer than {} MiB: that is no config", LIMIT / 1024 / 1024);
+    }
+    Ok(bytes)
 }
 
 /// What a config is written in.

@@ -1,11 +1,10 @@
 //! Downloads over http and https: bounded retries, redirects followed, the system's certificate
 //! authorities trusted.
 
-use std::io::Read;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nestos_host::term;
 use nestos_host::term::WithHint;
 use reqwest::blocking::{Client, Response};
@@ -17,9 +16,6 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-
-/// Most bytes of a config.
-const CONFIG_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// A text that is no URL to download from.
 #[derive(Debug, Error)]
@@ -38,6 +34,14 @@ pub fn parse_url(text: &str) -> Result<Url, UrlError> {
     match url.scheme() {
         "http" | "https" => Ok(url),
         other => Err(UrlError::Scheme(other.to_owned())),
+    }
+}
+
+/// Returns a URL to show to people: without the password that may be in it.
+pub fn shown(url: &Url) -> String {
+    match url.password() {
+        Some(password) => url.as_str().replacen(&format!(":{password}@"), ":(hidden)@", 1),
+        None => url.to_string(),
     }
 }
 
@@ -66,19 +70,6 @@ pub fn open(url: &Url, retries: Retries) -> Result<Response> {
     }
 }
 
-/// Downloads a config whole.
-pub fn config(url: &Url, retries: Retries) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(url, retries)?
-        .take(CONFIG_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("cannot read {url}"))?;
-    if bytes.len() as u64 > CONFIG_LIMIT {
-        bail!("{url} is longer than {} MiB: that is no config", CONFIG_LIMIT / 1024 / 1024);
-    }
-    Ok(bytes)
-}
-
 fn client(url: &Url) -> Result<Client> {
     let builder = || {
         Client::builder()
@@ -103,7 +94,7 @@ enum Attempt {
 }
 
 fn attempt(client: &Client, url: &Url) -> Attempt {
-    let what = || format!("cannot fetch {url}");
+    let what = || format!("cannot fetch {}", shown(url));
     let response = match client.get(url.clone()).send() {
         Ok(response) => response,
         // The URL is in our own message already.
@@ -120,4 +111,16 @@ fn attempt(client: &Client, url: &Url) -> Attempt {
     let passing = status.is_server_error()
         || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
     if passing { Attempt::Again(error) } else { Attempt::Failed(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        let shown = |text: &str| shown(&parse_url(text).unwrap());
+        assert_eq!(shown("https://me:p%40ss@host/a:p"), "https://me:(hidden)@host/a:p");
+        assert_eq!(shown("https://me@host/a"), "https://me@host/a");
+    }
 }

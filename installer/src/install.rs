@@ -36,6 +36,14 @@ struct Prepared {
     boot: Option<Partition>,
 }
 
+/// Checks everything that is checked before a disk is touched, and says what would be lost.
+pub fn check(request: InstallRequest) -> Result<()> {
+    let device = request.device.clone();
+    announce(&prepare(request).with_context(|| untouched(&device))?);
+    term::status(format!("dry run: {} was not touched", device.display()));
+    Ok(())
+}
+
 /// Installs. On failure, the error says whether the disk was touched.
 pub fn run(request: InstallRequest) -> Result<()> {
     let device = request.device.clone();

@@ -27,8 +27,12 @@ fn main() -> ExitCode {
 
 fn run(args: InstallArgs) -> anyhow::Result<()> {
     interrupt::watch(|| term::status("interrupted; the disk was not touched"))?;
-    let reboot = args.reboot;
-    install::run(InstallRequest::try_from(args)?)?;
+    let (reboot, dry_run) = (args.reboot, args.dry_run);
+    let request = InstallRequest::try_from(args)?;
+    if dry_run {
+        return install::check(request);
+    }
+    install::run(request)?;
     if !reboot {
         return Ok(());
     }

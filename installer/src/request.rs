@@ -15,7 +15,7 @@ use crate::checked::Trust;
 use crate::cli::InstallArgs;
 use crate::config::{CheckedConfig, ConfigSource};
 use crate::digest::Digest;
-use crate::fetch::Retries;
+use crate::fetch::{self, Retries};
 use crate::live;
 
 /// Where an image comes from.
@@ -33,7 +33,7 @@ impl fmt::Display for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) | Self::Live(path) => path.display().fmt(f),
-            Self::Url(url) => url.fmt(f),
+            Self::Url(url) => fetch::shown(url).fmt(f),
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Messages {
     pub(super) rebooting: &'static str,
     pub(super) interrupted: &'static str,
     pub(super) no_answer: &'static str,
+    pub(super) untouched: &'static str,
 }
 
 static ENGLISH: Messages = Messages {
@@ -49,7 +50,8 @@ static ENGLISH: Messages = Messages {
     finished: "NestOS is installed. Reboot to start it.",
     rebooting: "NestOS is installed. Rebooting.",
     interrupted: "Interrupted. The disk was not touched.",
-    no_answer: "the input ended before the last answer; the disk was not touched",
+    no_answer: "the input ended before the last answer",
+    untouched: "cannot install; no disk was touched",
 };
 
 static CHINESE: Messages = Messages {
@@ -72,7 +74,8 @@ static CHINESE: Messages = Messages {
     finished: "NestOS 安装完成。请重启进入系统。",
     rebooting: "NestOS 安装完成,正在重启。",
     interrupted: "已中断。磁盘未被改动。",
-    no_answer: "输入提前结束;磁盘未被改动",
+    no_answer: "输入提前结束",
+    untouched: "无法安装;磁盘未被改动",
 };
 
 impl Messages {

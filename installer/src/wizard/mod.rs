@@ -10,7 +10,7 @@ mod disk;
 mod messages;
 mod user;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use nestos_host::cmd::Cmd;
 use nestos_host::disk_use::Sources;
 use nestos_host::term::WithHint;
@@ -44,9 +44,27 @@ pub fn run(args: WizardArgs) -> Result<Outcome> {
         term::status("");
         term::status(farewell);
     })?;
+    let asked = converse(&args, messages).with_context(|| messages.untouched)?;
+    let Some(request) = asked else {
+        term::status(messages.declined);
+        return Ok(Outcome::Declined);
+    };
+    install::run(request)?;
+    if args.no_reboot {
+        term::status(messages.finished);
+    } else {
+        term::status(messages.rebooting);
+        Cmd::new("systemctl").arg("reboot").run()?;
+    }
+    Ok(Outcome::Installed)
+}
+
+/// Asks until everything is known; `None` if the user does not want to install.
+fn converse(args: &WizardArgs, messages: &'static Messages) -> Result<Option<InstallRequest>> {
     // What would fail at the end is found out before the first question.
     boot::check_editable().hint("start it with: sudo installnestos")?;
-    let given = args.image_file.map(ImageSource::File).or(args.image_url.map(ImageSource::Url));
+    let file = args.image_file.clone().map(ImageSource::File);
+    let given = file.or(args.image_url.clone().map(ImageSource::Url));
     let vouching = Vouching { digest: args.image_digest, insecure: args.insecure.into() };
     let (image, trust) = choose_image(given, vouching)?;
 
@@ -57,21 +75,13 @@ pub fn run(args: WizardArgs) -> Result<Outcome> {
     let device = disk::ask(&mut answers, messages, &disks::list(&Sources::read()))?;
     term::status(messages.erase.replace("{}", &device.display().to_string()));
     if !answers.confirm(messages.confirm)? {
-        term::status(messages.declined);
-        return Ok(Outcome::Declined);
+        return Ok(None);
     }
     let config = user::config(&user, &password.hash()?);
     let retries = Retries(args.fetch_retries);
     let config = CheckedConfig::load(&ConfigSource::Text(config), retries)?;
     let boot = BootEdits { config: Some(config), ..BootEdits::default() };
-    install::run(InstallRequest { device, image, trust, boot, retries })?;
-    if args.no_reboot {
-        term::status(messages.finished);
-    } else {
-        term::status(messages.rebooting);
-        Cmd::new("systemctl").arg("reboot").run()?;
-    }
-    Ok(Outcome::Installed)
+    Ok(Some(InstallRequest { device, image, trust, boot, retries }))
 }
 
 /// Ends a conversation in which nobody can correct an answer.

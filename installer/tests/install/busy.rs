@@ -98,6 +98,37 @@ fn a_disk_used_as_swap_is_refused() {
 }
 
 #[test]
+fn a_read_only_disk_is_refused() {
+    if !loop_devices("a_read_only_disk_is_refused") {
+        return;
+    }
+    let bench = Bench::new(32 * MIB);
+    let image = bench.file("image", image());
+    let attached = Loop::attach(&bench.disk, &["--read-only"]);
+    refuse(&attached.0, &image, &["is read-only", "blockdev --setrw"]);
+    drop(attached);
+    bench.assert_untouched();
+}
+
+#[test]
+fn the_disk_of_a_running_machine_is_refused() {
+    let bench = Bench::new(32 * MIB);
+    let image = bench.file("image", image());
+    let disk = File::open(&bench.disk).unwrap();
+    // What QEMU holds: shared locks on single bytes from 100 on.
+    let lock = nix::libc::flock {
+        l_type: nix::libc::F_RDLCK.try_into().unwrap(),
+        l_whence: nix::libc::SEEK_SET.try_into().unwrap(),
+        l_start: 100,
+        l_len: 1,
+        l_pid: 0,
+    };
+    nix::fcntl::fcntl(&disk, nix::fcntl::FcntlArg::F_OFD_SETLK(&lock)).unwrap();
+    refuse(&bench.disk, &image, &["is locked", "virtual machine", "fuser -v"]);
+    bench.assert_untouched();
+}
+
+#[test]
 fn a_file_behind_a_loop_device_is_refused() {
     if !loop_devices("a_file_behind_a_loop_device_is_refused") {
         return;

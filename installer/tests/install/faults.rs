@@ -126,6 +126,8 @@ fn a_config_is_checked_before_the_disk_is_touched() {
     }
     let args = ["--image-file", &image, "--insecure", "--ignition-file", "/nonexistent.ign"];
     untouched(&bench, &args, &["cannot read /nonexistent.ign"]);
+    let args = ["--image-file", &image, "--insecure", "--ignition-file", "/dev/zero"];
+    untouched(&bench, &args, &["/dev/zero is longer than 64 MiB"]);
 }
 
 #[test]

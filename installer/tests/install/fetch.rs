@@ -112,7 +112,7 @@ fn stopped(bench: &Bench, stall: u64, at: (u64, &[u8]), signal: Signal) -> (Opti
 
 #[test]
 fn ctrl_c_in_the_middle_leaves_an_erased_disk() {
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let bench = Bench::new(DISK_SIZE);
         let (code, stderr) = stopped(&bench, 9 * MIB, (MIB, b"GRUB core"), signal);
         assert_eq!(code, Some(1), "{stderr}");

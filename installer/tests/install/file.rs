@@ -63,6 +63,7 @@ fn the_disk_holds_the_image_and_nothing_of_its_past() {
     let path = bench.file("image", image());
     bench.install(["--image-file", &path, "--insecure"]).ok();
     let disk = bench.disk_bytes();
+    assert_eq!(disk.len(), len(DISK_SIZE), "a file keeps its size");
     let body_end = len(IMAGE_SIZE) - 33 * 512;
     assert!(disk[len(MIB)..body_end] == image()[len(MIB)..body_end]);
     // The image's own backup table is not there, and neither is what was there before.
@@ -96,6 +97,31 @@ fn a_disk_as_large_as_the_image_is_large_enough() {
     let path = bench.file("image", image());
     bench.install(["--image-file", &path, "--insecure"]).ok();
     assert!(bench.disk_bytes() == image());
+}
+
+#[test]
+fn a_dry_run_checks_and_writes_nothing() {
+    let bench = Bench::new(DISK_SIZE);
+    let path = bench.file("image", image());
+    let args = ["--image-file", &path, "--insecure", "--dry-run"];
+    let run = bench.install(args).ok();
+    assert!(run.stderr.contains("everything on it will be lost"), "{}", run.stderr);
+    assert!(run.stderr.ends_with("disk was not touched\n"), "{}", run.stderr);
+    bench.assert_untouched();
+    let small = Bench::new(MIB);
+    small.install(args).fails_with(1, &["was not touched", "the image needs"]);
+    bench.install(args.iter().chain(&["--reboot"])).fails_with(2, &["--reboot"]);
+}
+
+#[test]
+fn the_digest_that_is_printed_is_the_one_to_ask_for() {
+    let bench = Bench::new(DISK_SIZE);
+    for (_, stored) in stored_images() {
+        let path = bench.file("image", stored);
+        let run = bench.install(["--image-file", &path, "--insecure"]).ok();
+        let digest = run.stderr.lines().find_map(|l| l.strip_prefix("image digest: ")).unwrap();
+        bench.install(["--image-file", &path, "--image-digest", digest]).ok();
+    }
 }
 
 #[test]

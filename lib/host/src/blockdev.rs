@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, OFlag, fallocate};
+use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
+use nix::libc::{F_WRLCK, SEEK_SET, flock};
 use nix::sys::stat::{major, minor};
 
 use crate::disk_use;
@@ -63,6 +64,13 @@ impl ClaimedDisk {
             return Err(anyhow!("{} is a partition, not a whole disk", path.display()))
                 .hint(format!("give the disk itself: {}", whole_disk(&sysfs)));
         }
+        // Some kernels open a read-only disk for writing and refuse the first write.
+        if fs::read_to_string(sysfs.join("ro")).is_ok_and(|ro| ro.trim() == "1") {
+            return Err(anyhow!("{} is read-only", path.display())).hint(format!(
+                "take off its write protection: a switch on it, or blockdev --setrw {}",
+                path.display()
+            ));
+        }
         let opened = File::options()
             .read(true)
             .write(true)
@@ -75,6 +83,7 @@ impl ClaimedDisk {
             other => opened_for_writing(path, other)?,
         };
         lock_out_udev(path, &file)?;
+        lock_out_machines(path, &file)?;
         let size = ioctl::size(&file)
             .with_context(|| format!("cannot get the size of {}", path.display()))?;
         let sector = ioctl::sector_size(&file)
@@ -105,6 +114,7 @@ impl ClaimedDisk {
         if file.try_lock().is_err() {
             bail!("{} is locked: another program is writing to it", path.display());
         }
+        lock_out_machines(path, &file)?;
         let size = file.seek(SeekFrom::End(0))?;
         Ok(Self { path: path.to_owned(), file, kind: Kind::File, size })
     }
@@ -229,6 +239,28 @@ fn lock_out_udev(path: &Path, file: &File) -> Result<()> {
         }
     }
     bail!("cannot claim {}: another program has locked it", path.display())
+}
+
+/// Takes the lock by which QEMU keeps others from the disk of a running machine: neither `O_EXCL`
+/// nor flock(2) meets it (qemu(1), `locking=`; fcntl_locking(2), "Open file description locks").
+fn lock_out_machines(path: &Path, file: &File) -> Result<()> {
+    let short = |n: i32| i16::try_from(n).context("a constant of fcntl.h is out of range");
+    let whole = flock {
+        l_type: short(F_WRLCK)?,
+        l_whence: short(SEEK_SET)?,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&whole)) {
+        Err(Errno::EAGAIN | Errno::EACCES) => Err(anyhow!(
+            "{} is locked: another program has it open, such as a virtual machine",
+            path.display()
+        ))
+        .hint(format!("find the program with: fuser -v {}", path.display())),
+        // A file system without locks holds none of others either.
+        _ => Ok(()),
+    }
 }
 
 fn whole_disk(sysfs: &Path) -> String {
