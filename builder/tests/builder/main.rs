@@ -1,0 +1,12 @@
+//! The built nosa. Bad input and faults: each ends with one clear error and leaves nothing half made. Where a test
+//! needs packages, a tiny distribution is made of the host's programs.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where an unwrap does")]
+
+mod config;
+mod distribution;
+mod images;
+mod packages;
+mod tree;
+mod working_directory;
+mod workshop;
