@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::calendar::{Moment, next_version};
 use crate::commit::Repo;
 use crate::config::Config;
+use crate::config::image::RootFs;
 use crate::digest::{Inputs, sha256_of};
 use crate::disk::{self, Kind};
 use crate::packages::{self, Lock, Mirror, Request};
@@ -53,6 +54,7 @@ pub(crate) struct Session {
     config: Config,
     arch: Arch,
     request: Request,
+    mirror: Mirror,
     steps: Steps,
 }
 
@@ -61,7 +63,7 @@ impl Session {
     pub(crate) fn open(workdir: WorkDir, arch: Arch, mirror: &Mirror) -> Result<Self> {
         let config = Config::load(&workdir.path("src/config"), arch)?;
         let request = Request::new(&config, arch, mirror)?;
-        Ok(Self { workdir, config, arch, request, steps: Steps::new() })
+        Ok(Self { workdir, config, arch, request, mirror: mirror.clone(), steps: Steps::new() })
     }
 
     /// Resolves and downloads the packages.
@@ -306,6 +308,7 @@ impl Session {
     fn extend_meta(&self, mut meta: Meta, kinds: &[Kind], repo: &Repo) -> Result<()> {
         if !kinds.is_empty() {
             let tools = self.tools_of(&meta)?;
+            let xfs_tools = self.xfs_tools(&tools)?;
             let work = self.fresh_dir("tmp/images")?;
             let (commit, build) = (meta.ostree_commit.clone(), meta.buildid.clone());
             let source = disk::Source {
@@ -315,6 +318,7 @@ impl Session {
                 commit: &commit,
                 build: &build,
                 tools: &tools,
+                xfs_tools: &xfs_tools,
                 work: &work,
             };
             let parts = self
@@ -357,6 +361,35 @@ impl Session {
         })?;
         meta.images.insert(kind.name().to_owned(), artifact);
         self.workdir.write_meta(meta, &arch)
+    }
+
+    /// Returns a tree whose mkfs.xfs can make an xfs root: the target's own if it can, else one
+    /// installed from the config's `tools/` folder. For other root file systems any will do.
+    fn xfs_tools(&self, tools: &Path) -> Result<PathBuf> {
+        if self.config.image.rootfs != RootFs::Xfs || disk::makes_xfs_from_directory(tools)? {
+            return Ok(tools.to_owned());
+        }
+        let tree = self.workdir.path("cache/tools/xfsprogs");
+        if !tree.is_dir() {
+            let partial = self.fresh_dir("tmp/tools")?;
+            fs::remove_dir(&partial)?;
+            let repositories = self.config.dir.join("tools");
+            let cache = self.workdir.path("cache/tools");
+            self.steps.run("install mkfs.xfs 6.17 or newer", || {
+                let names = ["xfsprogs"];
+                let request = Request::tools(&repositories, &names, self.arch, &self.mirror)
+                    .hint("an xfs root needs it; or set \"rootfs: ext4\" in image.yaml")?;
+                let lock = packages::fetch(&request, &cache)?;
+                packages::install(&request, &lock, &cache, &partial)?;
+                fs::rename(&partial, &tree)
+                    .with_context(|| format!("cannot move to {}", tree.display()))?;
+                Ok(((), format!("{} packages", lock.packages.len())))
+            })?;
+        }
+        if !disk::makes_xfs_from_directory(&tree)? {
+            bail!("mkfs.xfs from {}/tools is older than 6.17", self.config.dir.display());
+        }
+        Ok(tree)
     }
 
     /// Returns the installed packages that a build was made of.

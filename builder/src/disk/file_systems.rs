@@ -11,10 +11,9 @@ use nestos_formats::disk_layout::{
     IMAGE_ROOT_UUID, MIB, ROOT_LABEL, Size, partitions,
 };
 use nestos_host::cmd::Cmd;
-use nestos_host::term::WithHint;
 
 use super::sysroot::Sysroot;
-use super::{GrubImages, Kind, Source};
+use super::{GrubImages, Kind, Source, xfs};
 use crate::chroot::Chroot;
 use crate::config::image::RootFs;
 use crate::space::Usage;
@@ -45,7 +44,7 @@ pub(super) fn root(source: &Source<'_>, sysroot: &Sysroot) -> Result<PathBuf> {
             )?;
             set_immutable(source, "root.img", &["/", &format!("/{}", sysroot.deployment)])?;
         }
-        RootFs::Xfs => xfs(source, "root.img", "sysroot")?,
+        RootFs::Xfs => xfs::make(source, sysroot, "root.img")?,
     }
     Ok(image)
 }
@@ -125,30 +124,6 @@ fn flags_of(stat: &str) -> Option<u32> {
     u32::from_str_radix(&digits, 16).ok()
 }
 
-/// Makes an xfs file system; mkfs.xfs fills one from a directory since xfsprogs 6.17.
-fn xfs(source: &Source<'_>, image: &str, dir: &str) -> Result<()> {
-    let version = tool(source, "mkfs.xfs").arg("-V").output()?;
-    if !fills_from_directory(&version) {
-        return Err(anyhow!(
-            "an xfs root needs mkfs.xfs 6.17 or newer in the tree; it has {version:?}"
-        ))
-        .hint("set \"rootfs: ext4\" in image.yaml, or add a newer xfsprogs");
-    }
-    tool(source, "mkfs.xfs")
-        .env("SOURCE_DATE_EPOCH", "0")
-        .env("DETERMINISTIC_UUID", "1")
-        .args(["-q", "-f", "-L", ROOT_LABEL, "-m", &format!("uuid={IMAGE_ROOT_UUID},reflink=1")])
-        .args(["-p", &format!("{WORK}/{dir}"), &format!("{WORK}/{image}")])
-        .run()
-        .context("cannot make the root file system")
-}
-
-fn fills_from_directory(version: &str) -> bool {
-    let mut numbers = version.trim().rsplit(' ').next().unwrap_or_default().split('.');
-    let mut next = || numbers.next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0);
-    (next(), next()) >= (6, 17)
-}
-
 fn tool(source: &Source<'_>, program: &str) -> Cmd {
     Chroot::new(source.tools).bind(source.work, WORK).cmd(program)
 }
@@ -177,10 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_and_versions_are_read() {
+    fn flags_are_read() {
         assert_eq!(flags_of("Inode: 2 Type: directory\nFlags: 0x80000\nGen"), Some(0x80000));
-        assert!(fills_from_directory("mkfs.xfs version 6.17.0\n"));
-        assert!(!fills_from_directory("mkfs.xfs version 6.13.0\n"));
-        assert!(fills_from_directory("mkfs.xfs version 7.0.0"));
     }
 }

@@ -19,8 +19,10 @@ mod boot_partition;
 mod file_systems;
 mod partition_table;
 mod sysroot;
+mod xfs;
 
 pub(crate) use boot_loader::GrubImages;
+pub(crate) use xfs::is_able as makes_xfs_from_directory;
 
 /// A kind of disk image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +67,8 @@ pub(crate) struct Source<'a> {
     pub(crate) build: &'a str,
     /// A tree of the target whose programs make boot loader and file systems.
     pub(crate) tools: &'a Path,
+    /// The tree whose mkfs.xfs makes an xfs root.
+    pub(crate) xfs_tools: &'a Path,
     /// A directory for intermediate files.
     pub(crate) work: &'a Path,
 }

@@ -80,23 +80,27 @@ pub(crate) struct Request {
 impl Request {
     /// Derives the request from a config, with `mirror` filled in where a source names none.
     pub(crate) fn new(config: &Config, arch: Arch, mirror: &Mirror) -> Result<Self> {
-        let files = repository_files(&config.dir)?;
-        let mut all = Vec::new();
-        for file in &files {
-            let text = fs::read_to_string(file)
-                .with_context(|| format!("cannot read {}", file.display()))?;
-            let read = sources::parse(&text, || mirror.url())
-                .with_context(|| format!("reading {}", file.display()))?;
-            all.extend(read);
-        }
         let m = &config.manifest;
         Ok(Self {
             arch,
-            sources: all,
+            sources: read_sources(&config.dir, mirror)?,
             packages: m.packages.iter().cloned().collect(),
             exclude: m.exclude_packages.iter().cloned().collect(),
             recommends: m.recommends,
             documentation: m.documentation,
+        })
+    }
+
+    /// Asks for tools that the builder runs and that do not go into the image, from the repository
+    /// files in `dir`.
+    pub(crate) fn tools(dir: &Path, names: &[&str], arch: Arch, mirror: &Mirror) -> Result<Self> {
+        Ok(Self {
+            arch,
+            sources: read_sources(dir, mirror)?,
+            packages: names.iter().map(|&name| name.to_owned()).collect(),
+            exclude: Vec::new(),
+            recommends: false,
+            documentation: false,
         })
     }
 
@@ -118,6 +122,18 @@ impl Request {
         inputs.value("flags", format!("{} {}", self.recommends, self.documentation));
         inputs.hex()
     }
+}
+
+fn read_sources(dir: &Path, mirror: &Mirror) -> Result<Vec<sources::Source>> {
+    let mut all = Vec::new();
+    for file in repository_files(dir)? {
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let read = sources::parse(&text, || mirror.url())
+            .with_context(|| format!("reading {}", file.display()))?;
+        all.extend(read);
+    }
+    Ok(all)
 }
 
 /// Finds the repository files and with them the back end.
