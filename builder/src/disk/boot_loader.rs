@@ -115,7 +115,9 @@ impl GrubImages {
             let target = grub2.join(dir.file_name().unwrap_or_default());
             fs::create_dir_all(&target)
                 .with_context(|| format!("cannot create {}", target.display()))?;
-            for entry in fs::read_dir(dir)? {
+            let list =
+                fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
+            for entry in list {
                 let path = entry?.path();
                 if path.extension().is_some_and(|e| e == "mod") {
                     fs::copy(&path, target.join(path.file_name().unwrap_or_default()))

@@ -29,7 +29,8 @@ pub(super) fn make(
     set_platform(&dir, kind, &platform.kernel_arguments)?;
     let grub2 = dir.join("grub2");
     fs::create_dir_all(&grub2).with_context(|| format!("cannot create {}", grub2.display()))?;
-    fs::set_permissions(&grub2, fs::Permissions::from_mode(0o700))?;
+    fs::set_permissions(&grub2, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot set the mode of {}", grub2.display()))?;
     grub.copy_modules(&grub2)?;
     let menu = console::replace_block(GRUB_CFG, &platform.grub_commands)?;
     write(&grub2.join("grub.cfg"), &menu)?;

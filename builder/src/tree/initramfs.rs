@@ -37,7 +37,8 @@ pub(super) fn place_kernel(root: &Path) -> Result<String> {
     let boot = root.join("boot");
     super::remove_if_there(&boot)?;
     fs::create_dir(&boot).context("cannot create /boot")?;
-    for entry in fs::read_dir(root)? {
+    let list = fs::read_dir(root).with_context(|| format!("cannot list {}", root.display()))?;
+    for entry in list {
         let name = entry?.file_name();
         let text = name.to_string_lossy();
         if text.starts_with("vmlinuz") || text.starts_with("initrd.img") {

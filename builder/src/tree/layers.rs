@@ -126,7 +126,7 @@ fn copy_directory(root: &Path, layer: &LayerDir, inside: &Path) -> Result<()> {
             continue;
         }
         let from = layer.dir.join(&inside);
-        let kind = from.symlink_metadata()?.file_type();
+        let kind = read(&from, Path::symlink_metadata)?.file_type();
         // The tree has its /etc in place while it is composed.
         let place = inside.strip_prefix("usr/etc").map(|p| Path::new("etc").join(p));
         let place = place.as_deref().unwrap_or(&inside);
@@ -160,9 +160,9 @@ fn copy_file(root: &Path, layer: &LayerDir, from: &Path, inside: &Path) -> Resul
             .hint("list the layer under ostree-override-layers if it is meant to replace files");
     }
     super::remove_if_there(&to)?;
-    let meta = from.symlink_metadata()?;
+    let meta = read(from, Path::symlink_metadata)?;
     if meta.is_symlink() {
-        return symlink(fs::read_link(from)?, &to);
+        return symlink(read(from, fs::read_link)?, &to);
     }
     let mode = if meta.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 };
     fs::copy(from, &to)
@@ -172,11 +172,17 @@ fn copy_file(root: &Path, layer: &LayerDir, from: &Path, inside: &Path) -> Resul
 }
 
 fn same(a: &Path, b: &Path) -> Result<bool> {
-    let (ma, mb) = (a.symlink_metadata()?, b.symlink_metadata()?);
+    let (ma, mb) = (read(a, Path::symlink_metadata)?, read(b, Path::symlink_metadata)?);
     if ma.is_symlink() && mb.is_symlink() {
-        return Ok(fs::read_link(a)? == fs::read_link(b)?);
+        return Ok(read(a, fs::read_link)? == read(b, fs::read_link)?);
     }
-    Ok(ma.is_file() && mb.is_file() && ma.len() == mb.len() && fs::read(a)? == fs::read(b)?)
+    let alike = ma.is_file() && mb.is_file() && ma.len() == mb.len();
+    Ok(alike && read(a, fs::read)? == read(b, fs::read)?)
+}
+
+/// Reads something of a path; the error names it.
+fn read<'a, T>(path: &'a Path, how: impl Fn(&'a Path) -> std::io::Result<T>) -> Result<T> {
+    how(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 #[cfg(test)]

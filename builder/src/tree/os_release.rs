@@ -15,6 +15,10 @@ const KEY: &str = "OSTREE_VERSION";
 /// Adds the version and makes /etc/os-release a copy.
 pub(super) fn write(root: &Path, version: &str) -> Result<()> {
     let file = root.join(FILE);
+    // Written through, an absolute link would change the host's file.
+    if file.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
+        bail!("/{FILE} in the tree is a link; a package has to bring it as a file");
+    }
     let old =
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let mut text: String =
@@ -78,6 +82,15 @@ mod tests {
         assert_eq!(fs::read_to_string(&etc).unwrap(), "NAME=x\nOSTREE_VERSION='1.0.20260101.0'\n");
         settle(dir.path()).unwrap();
         assert_eq!(fs::read_link(&etc).unwrap(), Path::new("../usr/lib/os-release"));
+    }
+
+    #[test]
+    fn a_link_that_may_lead_out_of_the_tree_is_not_written_through() {
+        let (dir, outside) = (tree("NAME=x\n"), tempfile::NamedTempFile::new().unwrap());
+        fs::remove_file(dir.path().join(FILE)).unwrap();
+        symlink(outside.path(), &dir.path().join(FILE)).unwrap();
+        assert!(write(dir.path(), "1").unwrap_err().to_string().contains("is a link"));
+        assert_eq!(fs::read_to_string(outside.path()).unwrap(), "");
     }
 
     #[test]

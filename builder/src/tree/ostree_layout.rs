@@ -109,7 +109,8 @@ fn empty_directories(root: &Path) -> Result<()> {
 
 fn remove_host_keys(ssh: &Path) -> Result<()> {
     if ssh.is_dir() {
-        for entry in fs::read_dir(ssh)? {
+        let list = fs::read_dir(ssh).with_context(|| format!("cannot list {}", ssh.display()))?;
+        for entry in list {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with("ssh_host_") {
@@ -130,7 +131,8 @@ fn var_directories(dir: &Path, inside: &str, users: &Users, out: &mut String) ->
     for name in names {
         let path = dir.join(&name);
         let inside = format!("{inside}/{}", name.to_string_lossy());
-        let meta = path.symlink_metadata()?;
+        let meta =
+            path.symlink_metadata().with_context(|| format!("cannot read {}", path.display()))?;
         // White space cannot stand in a tmpfiles.d path; no package ships such a directory.
         let listed = meta.is_dir() && !LEFT_OUT.contains(&inside.as_str());
         if listed && !inside.contains(char::is_whitespace) {

@@ -21,7 +21,9 @@ pub(super) fn remove(root: &Path, manifest: &Manifest) -> Result<()> {
             let path = resolve(root, Path::new(file.trim_start_matches('/')))?;
             // A directory may hold files of other packages: it goes only when it is empty.
             if path.symlink_metadata().is_ok_and(|m| m.is_dir()) {
-                let empty = std::fs::read_dir(&path)?.next().is_none();
+                let list = std::fs::read_dir(&path)
+                    .with_context(|| format!("cannot list {}", path.display()))?;
+                let empty = list.count() == 0;
                 if empty {
                     std::fs::remove_dir(&path)
                         .with_context(|| format!("cannot remove {}", path.display()))?;
