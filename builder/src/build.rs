@@ -372,7 +372,7 @@ impl Session {
         let tree = self.workdir.path("cache/tools/xfsprogs");
         if !tree.is_dir() {
             let partial = self.fresh_dir("tmp/tools")?;
-            fs::remove_dir(&partial)?;
+            scratch::remove(&partial)?;
             let repositories = self.config.dir.join("tools");
             let cache = self.workdir.path("cache/tools");
             self.steps.run("install mkfs.xfs 6.17 or newer", || {
