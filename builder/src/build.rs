@@ -213,7 +213,7 @@ impl Session {
         let now = Moment::from(clock::now());
         let taken = self.workdir.taken_ids()?;
         let manifest = &self.config.manifest;
-        let prefix = now.expand(&manifest.version_prefix)?;
+        let prefix = now.version_prefix(&manifest.version_prefix)?;
         let version = next_version(&prefix, taken.iter().map(String::as_str));
         let work = self.fresh_dir("tmp/build")?;
         let rootfs = self.rootfs(lock)?;

@@ -37,8 +37,22 @@ impl Moment {
         format!("{:04}-{:02}-{:02}T{h:02}:{m:02}:{s:02}Z", self.year, self.month, self.day)
     }
 
+    /// Returns a version prefix with its date. A version becomes a folder, file names and the title
+    /// of a boot entry.
+    pub(crate) fn version_prefix(self, prefix: &str) -> Result<String> {
+        let version = self.expand(prefix)?;
+        let fine = |c: char| c.is_ascii_alphanumeric() || "-_.+~".contains(c);
+        if version.starts_with(|c: char| c.is_ascii_alphanumeric()) && version.chars().all(fine) {
+            return Ok(version);
+        }
+        bail!(
+            "automatic-version-prefix gives {version:?}; a version starts with a letter or digit \
+             and holds only letters, digits, \"-\", \"_\", \".\", \"+\" and \"~\""
+        )
+    }
+
     /// Replaces `<date:FORMAT>` in a version prefix; FORMAT knows %Y %m %d %H %M %S.
-    pub(crate) fn expand(self, prefix: &str) -> Result<String> {
+    fn expand(self, prefix: &str) -> Result<String> {
         let Some((before, rest)) = prefix.split_once("<date:") else {
             return Ok(prefix.to_owned());
         };
@@ -109,6 +123,14 @@ mod tests {
         assert_eq!(moment.expand("1.0").unwrap(), "1.0");
         assert!(moment.expand("<date:%q>").is_err());
         assert!(moment.expand("<date:%Y").is_err());
+    }
+
+    #[test]
+    fn a_version_is_a_file_name() {
+        assert_eq!(at(0).version_prefix("24.03-LTS.<date:%Y>").unwrap(), "24.03-LTS.1970");
+        for bad in ["", "../x", "a/b", "a b", ".a", "é"] {
+            assert!(at(0).version_prefix(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
