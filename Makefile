@@ -15,6 +15,7 @@ help:
 	@echo 'make test     set up and run all tests (what CI runs)'
 	@echo 'make build    build the tools into $(RELEASE)'
 	@echo 'make install  lay out what belongs into an image: DESTDIR=DIR PREFIX=/usr'
+	@echo 'make fuzz     fuzz every parser of what others wrote, a minute each (not in CI)'
 	@echo 'make deps     install the packages that building and testing need'
 	@echo 'make clean    remove what the commands above keep in $(CACHE)'
 
@@ -27,12 +28,16 @@ test:
 deps:
 	tools/install-deps
 
+fuzz:
+	FUZZ_TARGET_DIR=$(CACHE)/fuzz-target fuzz/run 60
+
 clean:
 	rm -rf $(CACHE)
 
 build:
 	cargo build --release --locked --workspace
 
+MAN = $(DESTDIR)$(PREFIX)/share/man/man1
 DRACUT_MODULE = $(DESTDIR)$(PREFIX)/lib/dracut/modules.d/35nestos
 DRACUT_SCRIPTS := $(addprefix live-initramfs/dracut/35nestos/,module-setup.sh setfiles)
 
@@ -40,6 +45,7 @@ DRACUT_SCRIPTS := $(addprefix live-initramfs/dracut/35nestos/,module-setup.sh se
 install: build
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/nestos-installer $(RELEASE)/installnestos $(RELEASE)/butane
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib/nestos $(RELEASE)/nestos-live
+	$(RELEASE)/nestos-installer man -C $(MAN) && $(RELEASE)/installnestos --man $(MAN) && $(RELEASE)/butane --man $(MAN)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/nestos/ignition/base.d live-initramfs/ignition/*.ign
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/dracut/dracut.conf.d live-initramfs/dracut/dracut.conf.d/*.conf
 	install -Dm644 -t $(DRACUT_MODULE) $(filter-out $(DRACUT_SCRIPTS),$(wildcard live-initramfs/dracut/35nestos/*))

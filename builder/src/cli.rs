@@ -41,6 +41,9 @@ pub(crate) enum Command {
     List,
     /// Print the architecture
     Basearch,
+    /// Write the manual pages into the directory of -C; for packagers
+    #[command(hide = true)]
+    Man,
 }
 
 /// Arguments of `init`.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use nestos_formats::disk_layout::Arch;
 use nestos_host::cmd::Cmd;
 use nestos_host::exit::Exit;
@@ -69,7 +69,14 @@ fn run(cli: Cli) -> Result<()> {
             term::result(arch()?);
             Ok(())
         }
+        Command::Man => write_manual(&cli.workdir),
     }
+}
+
+fn write_manual(dir: &std::path::Path) -> Result<()> {
+    std::fs::create_dir_all(dir)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), dir))
+        .with_context(|| format!("cannot write manual pages to {}", dir.display()))
 }
 
 fn init(root: &std::path::Path, args: cli::Init) -> Result<()> {

@@ -54,7 +54,9 @@ impl FromStr for Entry {
     type Err = BlsError;
 
     fn from_str(text: &str) -> Result<Self, BlsError> {
-        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        // `str::lines` would drop the CR of a CRLF.
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
         let mut at = lines.iter().enumerate().filter(|(_, l)| value_of(l, "options").is_some());
         match (at.next(), at.count()) {
             (Some((options_at, _)), 0) => Ok(Self { options_at, lines }),
@@ -89,6 +91,15 @@ mod tests {
         entry.set_options(&args).unwrap();
         assert_eq!(entry.to_string(), ENTRY.replace(" rw", " rw x=\"a;b\""));
         assert_eq!(entry.get("linux"), Some("/ostree/nestos-1/vmlinuz"));
+    }
+
+    #[test]
+    fn line_ends_of_other_systems_are_kept() {
+        for text in ["title x\r\noptions rw\r\nlinux /v\r\n", "title x\noptions rw\n\r\n"] {
+            let entry: Entry = text.parse().unwrap();
+            assert_eq!(entry.to_string(), text);
+            assert_eq!(entry.options().unwrap().to_string(), "rw");
+        }
     }
 
     #[test]
