@@ -69,12 +69,12 @@ impl Chroot {
 
     /// Prepares a program of the tree; add its arguments to the result.
     pub(crate) fn cmd(&self, program: &str) -> Cmd {
-        self.enter().arg(program)
+        self.enter().named(program).arg(program)
     }
 
     /// Prepares a script, which may name any interpreter of the tree.
     pub(crate) fn script(&self, text: &str) -> Cmd {
-        self.enter().arg("-").input(text)
+        self.enter().named("the script").arg("-").input(text)
     }
 
     fn enter(&self) -> Cmd {

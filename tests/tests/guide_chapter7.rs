@@ -11,7 +11,7 @@ use nestos_vm::{Disk, Firmware, Format, Machine, Ssh, SshKey, Vm};
 /// The remote file before compression.
 const TOOL: &str = "#!/bin/sh\necho transmogrified\n";
 /// The test vector of the specification of sha512-crypt, and its password.
-const HASH: &str = "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNJnjQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1";
+const HASH: &str = "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1";
 const PASSWORD: &str = "Hello world!";
 /// Lets the checks look into what only root may read.
 const SUDO: &str = "variant: nestos

@@ -31,6 +31,7 @@ pub(super) fn install(request: &Request, lock: &Lock, cache: &Path, root: &Path)
     Cmd::new("mmdebstrap").arg("--version").when_missing("install the package mmdebstrap").run()?;
     make_pool(request, lock, cache, &pool, suite)?;
     let mut cmd = confined(&["--mount-proc"])
+        .named("mmdebstrap")
         .arg("mmdebstrap")
         // The initramfs is made once, later, with the whole tree in place.
         .env("INITRD", "No")

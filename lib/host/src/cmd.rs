@@ -27,6 +27,7 @@ pub struct Cmd {
     input: Option<Vec<u8>>,
     log: Option<PathBuf>,
     hint: Option<String>,
+    shown: Option<String>,
 }
 
 impl Cmd {
@@ -41,6 +42,7 @@ impl Cmd {
             input: None,
             log: None,
             hint: None,
+            shown: None,
         }
     }
 
@@ -97,6 +99,13 @@ impl Cmd {
     #[must_use]
     pub fn when_missing(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Names the program in errors by what matters to the reader, when `program` only starts it.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.shown = Some(name.into());
         self
     }
 
@@ -171,7 +180,7 @@ impl Cmd {
     }
 
     fn name(&self) -> String {
-        self.program.to_string_lossy().into_owned()
+        self.shown.clone().unwrap_or_else(|| self.program.to_string_lossy().into_owned())
     }
 
     #[expect(clippy::disallowed_types, reason = "this is the wrapper the lint asks for")]
@@ -243,6 +252,12 @@ mod tests {
     fn failure_names_the_program_and_quotes_its_stderr() {
         let err = Cmd::new("sh").args(["-c", "echo no such thing >&2; exit 3"]).run().unwrap_err();
         assert_eq!(err.to_string(), "sh failed: exit status: 3:\n    no such thing");
+    }
+
+    #[test]
+    fn a_program_that_only_starts_another_stays_out_of_the_error() {
+        let err = Cmd::new("sh").args(["-c", "exit 3"]).named("mkfs.xfs").run().unwrap_err();
+        assert_eq!(err.to_string(), "mkfs.xfs failed: exit status: 3");
     }
 
     #[test]
