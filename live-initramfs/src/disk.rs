@@ -21,7 +21,7 @@ pub(crate) fn new_uuids() -> Result<()> {
             // metadata_csum_seed lets the UUID change without rewriting checksums, but tune2fs
             // wants a file system that was checked since it was last mounted.
             Some("ext4") => {
-                Cmd::new("e2fsck").args(["-f", "-p", &device]).run()?;
+                check_ext4(&device)?;
                 Cmd::new("tune2fs").args(["-U", "random", &device]).run()?;
             }
             Some("xfs") => Cmd::new("xfs_admin").args(["-U", "generate", &device]).run()?,
@@ -32,6 +32,16 @@ pub(crate) fn new_uuids() -> Result<()> {
         }
     }
     Cmd::new("udevadm").args(["settle", "--timeout=30"]).run()
+}
+
+/// Checks a file system that may have seen a power cut; errors that could be corrected are fine.
+fn check_ext4(device: &str) -> Result<()> {
+    let done = Cmd::new("e2fsck").args(["-f", "-p", device]).finish()?;
+    // e2fsck(8): 0 is clean, 1 is corrected.
+    if matches!(done.status.code(), Some(0 | 1)) {
+        return Ok(());
+    }
+    bail!("{device} is damaged: {}", String::from_utf8_lossy(&done.stdout).trim())
 }
 
 /// Grows the partition and the file system mounted on `/sysroot` to the end of the disk, moves the
