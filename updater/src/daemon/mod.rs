@@ -1,0 +1,1 @@
+//! The service: decides in one pure function, acts in one loop.

@@ -1,0 +1,1 @@
+//! The health of a fresh boot: checks, verdict, boot counting.

@@ -1,0 +1,7 @@
+//! Moves a node to another OCI image and back: imports encapsulated ostree commits, stages
+//! deployments, follows a tag, judges what was booted.
+
+pub mod daemon;
+pub mod fetch;
+pub mod health;
+pub mod sysroot;
