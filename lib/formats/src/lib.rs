@@ -7,5 +7,6 @@ pub mod console;
 pub mod disk_layout;
 pub mod image_ref;
 pub mod kargs;
+pub mod ostree;
 pub mod platforms;
 pub mod yaml;
