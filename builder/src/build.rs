@@ -23,6 +23,10 @@ use crate::steps::{Steps, bytes};
 use crate::tree::{self, LayerDir};
 use crate::workdir::WorkDir;
 
+mod container;
+
+pub(crate) use container::ARCHIVE;
+
 /// Key of meta.json: digest of the settings that images are made with.
 const IMAGE_CONFIG: &str = "coreos-assembler.image-config-checksum";
 /// Key of meta.json: which installed packages hold the tools that made the images.
@@ -99,7 +103,7 @@ impl Session {
         });
         let same_images =
             same_tree.filter(|m| m.other.get(IMAGE_CONFIG) == Some(&image_inputs.clone().into()));
-        let meta = match (same_images, same_tree) {
+        let mut meta = match (same_images, same_tree) {
             (Some(meta), _) => {
                 term::status(format!("no changes since build {}", meta.buildid));
                 meta.clone()
@@ -112,9 +116,13 @@ impl Session {
         };
         let due: Vec<Kind> =
             kinds.iter().copied().filter(|k| !meta.images.contains_key(k.name())).collect();
-        if due.is_empty() && same_images.is_some() {
+        let has_container = meta.images.contains_key(ARCHIVE);
+        if due.is_empty() && has_container {
             term::status("nothing to do: all requested images are there");
             return Ok(());
+        }
+        if !has_container {
+            self.add_container(&mut meta, &layers, &repo)?;
         }
         self.extend_meta(meta, &due, &repo)
     }

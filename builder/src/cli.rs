@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Build NestOS images from a config folder
 ///
 /// Work happens in a directory of its own: `nosa init CONFIG` makes it one, `nosa build` composes
-/// a root file system from packages, commits it to ostree and makes disk images, which are then
-/// in builds/latest/ARCH. A second build without changes does no work.
+/// a root file system from packages, commits it to ostree and makes a container image of the
+/// commit and disk images, which are then in builds/latest/ARCH. A second build without changes does no work.
 #[derive(Debug, Parser)]
 #[command(name = "nosa", version, propagate_version = true)]
 pub(crate) struct Cli {
@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Init(Init),
     /// Resolve the packages and download them
     Fetch(Mirrored),
-    /// Build an ostree commit and disk images
+    /// Build an ostree commit, its container image and disk images
     ///
     /// Without a target the qemu image is made. Packages are resolved anew only when the list in
     /// the manifest changed, or with --fetch.
@@ -93,7 +93,7 @@ pub(crate) struct Build {
 /// What `build` can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Target {
-    /// The ostree commit; always made
+    /// The ostree commit and its container image; always made
     #[value(alias = "container")]
     Ostree,
     /// qcow2 image for QEMU

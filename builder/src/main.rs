@@ -17,6 +17,7 @@ mod chroot;
 mod cli;
 mod commit;
 mod config;
+mod container;
 mod digest;
 mod disk;
 mod init;
@@ -111,10 +112,10 @@ fn redo(force: bool) -> Redo {
     if force { Redo::Yes } else { Redo::No }
 }
 
-/// Without a target: ostree and qemu (the container image is not made yet).
+/// Without a target: the qemu image. The commit and its container image are always made.
 fn kinds(targets: &[Target]) -> Vec<Kind> {
     if targets.is_empty() {
-        term::status("no target given: making the ostree commit and the qemu image");
+        term::status("no target given: making the container image and the qemu image");
         return vec![Kind::Qemu];
     }
     let mut kinds: Vec<Kind> = targets
@@ -143,7 +144,8 @@ fn list(workdir: &WorkDir) -> Result<()> {
         term::result(&build.id);
         for arch in &build.arches {
             let meta = workdir.meta(&build.id, arch)?;
-            let images: Vec<&str> = meta.images.keys().map(String::as_str).collect();
+            let images = meta.images.keys().map(String::as_str);
+            let images: Vec<&str> = images.filter(|name| *name != build::ARCHIVE).collect();
             term::result(format!("   Timestamp: {}", meta.ostree_timestamp));
             term::result(format!("   Artifacts: {arch}: ostree {}", images.join(" ")));
         }

@@ -75,17 +75,18 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    /// Returns about how many bytes it takes: the tree and its commit, and for images a deployed
-    /// sysroot, the root file system and a copy of it in each image.
+    /// Returns about how many bytes it takes: the tree, its commit and its container image with the
+    /// layers kept for the next one; for images a deployed sysroot, the root file system and a copy
+    /// of it in each image.
     fn bytes(self) -> u64 {
         let of_images = |tree: u64, images: u64| if images == 0 { 0 } else { tree * (2 + images) };
         let needed = match self {
             Self::Unknown => 0,
             Self::FromPackages { packages, images } => {
                 let tree = packages * UNPACKED;
-                3 * tree + of_images(tree, images)
+                4 * tree + of_images(tree, images)
             }
-            Self::FromTree { tree, images } => 2 * tree + of_images(tree, images),
+            Self::FromTree { tree, images } => 3 * tree + of_images(tree, images),
         };
         needed.max(FLOOR)
     }
@@ -147,9 +148,9 @@ mod tests {
         let gib = 1024 * MIB;
         let needs = |work: Work| work.bytes() / MIB;
         assert_eq!(needs(Work::Unknown), 256);
-        assert_eq!(needs(Work::FromPackages { packages: gib, images: 2 }), 21 * 1024);
-        assert_eq!(needs(Work::FromTree { tree: 3 * gib, images: 2 }), 18 * 1024);
-        assert_eq!(needs(Work::FromTree { tree: 3 * gib, images: 0 }), 6 * 1024);
+        assert_eq!(needs(Work::FromPackages { packages: gib, images: 2 }), 24 * 1024);
+        assert_eq!(needs(Work::FromTree { tree: 3 * gib, images: 2 }), 21 * 1024);
+        assert_eq!(needs(Work::FromTree { tree: 3 * gib, images: 0 }), 9 * 1024);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use nestos_host::term;
 use super::reader::{self, Reader, expand};
 
 /// Keys with an effect here.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "include",
     "arch-include",
     "variables",
@@ -33,13 +33,14 @@ const KEYS: [&str; 24] = [
     "automatic-version-prefix",
     "lockfile-repos",
     "initramfs-args",
+    "container-cmd",
     "boot-location",
     "tmp-is-dir",
     "machineid-compat",
 ];
 
 /// Treefile keys that are understood and have no effect on what this builder makes.
-const WITHOUT_EFFECT: [&str; 22] = [
+const WITHOUT_EFFECT: [&str; 21] = [
     "repos",
     "repo-packages",
     "etc-group-members",
@@ -51,7 +52,6 @@ const WITHOUT_EFFECT: [&str; 22] = [
     "rpmdb-normalize",
     "mutate-os-release",
     "add-commit-metadata",
-    "container-cmd",
     "install-langs",
     "selinux",
     "selinux-label-version",
@@ -115,6 +115,8 @@ pub(crate) struct Manifest {
     pub(crate) version_prefix: String,
     /// Extra arguments for dracut.
     pub(crate) initramfs_args: Vec<String>,
+    /// What the image runs as a container.
+    pub(crate) container_cmd: Vec<String>,
     /// Repositories to use, by name; all when empty.
     pub(crate) repos: Vec<String>,
     /// The files that were read, for the inputs' digest.
@@ -202,6 +204,7 @@ impl Fragment {
             "ref" => self.ref_name = Some(value.text()?),
             "automatic-version-prefix" => self.version_prefix = Some(value.text()?),
             "initramfs-args" => m.initramfs_args.extend(value.texts()?),
+            "container-cmd" => m.container_cmd = value.texts()?,
             "lockfile-repos" => m.repos.extend(value.texts()?),
             "boot-location" => require(value, "modules", &value.text()?)?,
             "tmp-is-dir" | "machineid-compat" => drop(value.boolean()?),
@@ -224,6 +227,9 @@ impl Fragment {
         m.repos.extend(c.repos);
         m.files.extend(c.files);
         m.default_target = c.default_target.or(m.default_target.take());
+        if !c.container_cmd.is_empty() {
+            m.container_cmd = c.container_cmd;
+        }
         self.variables.extend(child.variables);
         Self {
             recommends: child.recommends.or(self.recommends),
