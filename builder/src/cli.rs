@@ -37,6 +37,10 @@ pub(crate) enum Command {
     BuildextendQemu(Extend),
     /// Make the raw image for real machines of the latest build
     BuildextendMetal(Extend),
+    /// Push the container image of a build to a registry
+    ///
+    /// Prints the command that makes a machine follow the image.
+    PushContainer(PushContainer),
     /// List builds and their artifacts
     List,
     /// Print the architecture
@@ -110,6 +114,61 @@ pub(crate) struct Extend {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) mirrored: Mirrored,
+}
+
+/// Arguments of `push-container`.
+#[derive(Debug, Args)]
+pub(crate) struct PushContainer {
+    /// HOST[:PORT]/NAME[:TAG], or a path with the transports that write files; the tag is BUILD-ARCH
+    /// when none is given
+    #[arg(value_name = "NAME[:TAG]")]
+    pub(crate) name: Option<String>,
+    /// Build to push; else the latest
+    #[arg(long, value_name = "ID")]
+    pub(crate) build: Option<String>,
+    /// File with the credentials, as skopeo login writes it
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
+    pub(crate) authfile: Option<PathBuf>,
+    /// Accept a registry without encryption or with an unknown certificate
+    #[arg(long, alias = "no-tls-verify")]
+    pub(crate) insecure: bool,
+    /// Where the image goes
+    #[arg(long, value_enum, default_value_t = Transport::Docker)]
+    pub(crate) transport: Transport,
+    /// Format of the manifest; else what the image has, or the place demands
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// Appended to the tag BUILD-ARCH
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) tag_suffix: Option<String>,
+}
+
+/// Where an image can go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    /// A registry
+    #[value(alias = "registry")]
+    Docker,
+    /// A directory with the manifest and a file for each layer
+    Dir,
+    /// A directory in OCI layout
+    Oci,
+    /// An archive for docker load
+    DockerArchive,
+    /// The storage of podman on this host
+    #[value(alias = "podman")]
+    ContainersStorage,
+    /// The docker daemon on this host
+    DockerDaemon,
+}
+
+/// Format of a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// OCI
+    Oci,
+    /// Docker, version 2, schema 2
+    V2s2,
 }
 
 /// apt's methods are more than those of web addresses (`copy:/dir`), so only the form is checked.

@@ -22,6 +22,7 @@ mod digest;
 mod disk;
 mod init;
 mod packages;
+mod push;
 mod scratch;
 mod space;
 mod steps;
@@ -65,6 +66,7 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::BuildextendQemu(args) => extend(open, args, Kind::Qemu),
         Command::BuildextendMetal(args) => extend(open, args, Kind::Metal),
+        Command::PushContainer(args) => push::push(&WorkDir::open(&cli.workdir)?, arch()?, &args),
         Command::List => list(&WorkDir::open(&cli.workdir)?),
         Command::Basearch => {
             term::result(arch()?);

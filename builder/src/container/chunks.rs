@@ -58,7 +58,9 @@ pub(crate) fn assign<'a>(files: &'a BTreeMap<Checksum, File>, owners: &Owners) -
             components: Vec::new(),
             files: BTreeMap::new(),
         });
-        chunk.components.push(component.to_string());
+        if component != Component::EachBuild {
+            chunk.components.push(component.to_string());
+        }
         chunk.files.extend(files);
     }
     chunks.into_values().collect()

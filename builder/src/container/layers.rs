@@ -24,7 +24,8 @@ use crate::digest::{Inputs, sha256_of};
 
 /// Changes when the bytes of a layer change although its objects do not.
 const GENERATION: &str = "1";
-/// gzip's default: 9 takes twice the time for less than one percent.
+/// gzip's default. For a system of 800 MB it takes 28 s of processor time; 4 takes 21 s and gives
+/// 1.2 % more bytes, 7 takes 34 s and gives 0.5 % less.
 const LEVEL: u32 = 6;
 
 /// A compressed layer.

@@ -196,3 +196,120 @@ fn head(kind: EntryType, (uid, gid, mode): (u32, u32, u32)) -> Header {
     header.set_size(0);
     header
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::path::Path;
+
+    use nestos_formats::ostree::{FileHeader, Xattrs};
+
+    use super::*;
+
+    /// Puts what `make` creates into a repository, under the checksum it has for this user.
+    fn add(
+        repo: &Path,
+        content: &[u8],
+        xattrs: Xattrs,
+        make: impl Fn(&Path) -> std::io::Result<()>,
+    ) -> Checksum {
+        let fresh = repo.join("fresh");
+        make(&fresh).unwrap();
+        let meta = fresh.symlink_metadata().unwrap();
+        let header = match fs::read_link(&fresh) {
+            Ok(target) => {
+                let target = target.to_str().unwrap().to_owned();
+                FileHeader::symlink(meta.uid(), meta.gid(), target, xattrs)
+            }
+            Err(_) => FileHeader::regular(meta.uid(), meta.gid(), meta.mode(), xattrs),
+        };
+        let checksum = header.checksum(content);
+        let path = repo.join(object(checksum, "file").replace("sysroot/ostree/repo/", ""));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::rename(fresh, path).unwrap();
+        checksum
+    }
+
+    fn stream_of(repo: &Path, files: &[(Checksum, File)]) -> Result<Vec<u8>> {
+        let objects = Objects::of(repo);
+        let mut stream = Stream::new(&objects, Vec::new());
+        for (checksum, file) in files {
+            stream.file(*checksum, file)?;
+        }
+        stream.finish()
+    }
+
+    /// Type, name, target and content of each entry.
+    fn entries(bytes: &[u8]) -> Vec<(EntryType, String, String, Vec<u8>)> {
+        let mut archive = tar::Archive::new(bytes);
+        let read = archive.entries().unwrap().map(|entry| {
+            let mut entry = entry.unwrap();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).unwrap();
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let target = entry.link_name_bytes().map(|b| text(&b)).unwrap_or_default();
+            (entry.header().entry_type(), text(&entry.path_bytes()), target, content)
+        });
+        read.collect()
+    }
+
+    fn at(paths: &[&str]) -> File {
+        File { size: 0, paths: paths.iter().map(|&path| path.to_owned()).collect() }
+    }
+
+    #[test]
+    fn an_object_follows_its_attributes_and_its_paths_follow_it() {
+        let repo = tempfile::tempdir().unwrap();
+        let xattrs = || Xattrs::new([("user.a", b"1".to_vec())]);
+        let checksum = add(repo.path(), b"text", xattrs(), |path| {
+            fs::write(path, "text")?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o4755))?;
+            xattr::set(path, "user.a", b"1")
+        });
+        let bytes = stream_of(repo.path(), &[(checksum, at(&["usr/bin/a", "usr/etc/b"]))]).unwrap();
+        let own = Checksum::of(&xattrs().to_bytes());
+        let (object_path, attributes) = (object(checksum, "file"), object(own, "file-xattrs"));
+        let none = String::new;
+        let link = |name: &str| (EntryType::Link, name.to_owned(), object_path.clone(), vec![]);
+        assert_eq!(
+            entries(&bytes),
+            [
+                (EntryType::Regular, attributes.clone(), none(), xattrs().to_bytes()),
+                (EntryType::Link, object(checksum, "file-xattrs-link"), attributes, vec![]),
+                (EntryType::Regular, object_path.clone(), none(), b"text".to_vec()),
+                link("usr/bin/a"),
+                link("etc/b"),
+            ]
+        );
+    }
+
+    #[test]
+    fn targets_of_links_stay_to_the_letter() {
+        let repo = tempfile::tempdir().unwrap();
+        for target in ["a", "../a//b", "./a/./b/", &"é".repeat(50), &"x/".repeat(120)] {
+            let checksum = add(repo.path(), b"", Xattrs::default(), |path| symlink(target, path));
+            let bytes = stream_of(repo.path(), &[(checksum, at(&["usr/l"]))]).unwrap();
+            let entries = entries(&bytes);
+            assert_eq!((entries[2].0, entries[2].2.as_str()), (EntryType::Symlink, target));
+            assert_eq!((entries[3].0, &entries[3].2), (EntryType::Link, &entries[2].1));
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_not_shared() {
+        let repo = tempfile::tempdir().unwrap();
+        let checksum = add(repo.path(), b"", Xattrs::default(), |path| fs::write(path, ""));
+        let bytes = stream_of(repo.path(), &[(checksum, at(&["usr/a"]))]).unwrap();
+        assert_eq!(entries(&bytes)[3].0, EntryType::Regular);
+    }
+
+    #[test]
+    fn a_damaged_object_ends_the_layer() {
+        let repo = tempfile::tempdir().unwrap();
+        let checksum = add(repo.path(), b"text", Xattrs::default(), |path| fs::write(path, "best"));
+        let err = stream_of(repo.path(), &[(checksum, at(&["usr/a"]))]).unwrap_err();
+        assert!(format!("{err:#}").contains("the repository is damaged"), "{err:#}");
+    }
+}

@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where an unwrap does")]
 
 mod config;
+mod container;
 mod distribution;
 mod images;
 mod packages;
+mod registry;
 mod tree;
 mod working_directory;
 mod workshop;
