@@ -42,6 +42,18 @@ pub fn check_available() -> Result<()> {
     .hint("mounting needs root, and in a container also CAP_SYS_ADMIN")
 }
 
+/// Enters a mount namespace for the rest of this process: what it mounts or remounts is seen by
+/// nobody else, while what others mount and unmount still arrives. The process must not have
+/// started a thread yet, because threads that exist keep the old namespace.
+pub fn enter_namespace() -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS)
+        .context("cannot make a mount namespace")
+        .hint("this needs root, and in a container also CAP_SYS_ADMIN")?;
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
+        .context("cannot keep mounts from others")
+}
+
 fn private_namespace() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS).context("cannot make a private mount namespace")?;
     let none = None::<&str>;

@@ -1,8 +1,12 @@
 //! The deployments of this machine. What decides works on these values, and acts through
 //! [`Deployer`]; the real one is libostree's sysroot.
 
+mod system;
+
 use anyhow::Result;
 use nestos_formats::image_ref::OstreeImageRef;
+
+pub use system::{System, pull_into};
 
 /// Where a deployment's content comes from: `[origin]` of its `.origin` file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,162 @@
+//! What the verbs of the command line do, and what they say about it.
+
+use anyhow::{Result, anyhow, bail};
+use jiff::Timestamp;
+use nestos_formats::image_ref::{OstreeImageRef, Transport};
+use nestos_host::term::{self, WithHint};
+
+use crate::cli::Change;
+use crate::daemon::paths::Paths;
+use crate::daemon::state::State;
+use crate::daemon::state_file::StateFile;
+use crate::sysroot::{Deployer, Deployment, Deployments, Origin};
+
+/// Whether the next boot is another one than this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// A reboot changes the system.
+    Yes,
+    /// There was nothing to do.
+    No,
+}
+
+/// Moves to another image.
+pub fn rebase(
+    deployer: &dyn Deployer,
+    paths: &Paths,
+    image: &OstreeImageRef,
+    change: &Change,
+) -> Result<Changed> {
+    take(deployer, paths, image, change)
+}
+
+/// Takes what the tag of the current image names now.
+pub fn upgrade(deployer: &dyn Deployer, paths: &Paths, change: &Change) -> Result<Changed> {
+    let image = followed(&deployer.deployments()?)?;
+    take(deployer, paths, &image, change)
+}
+
+/// Says whether the tag names something new.
+pub fn check(deployer: &dyn Deployer, paths: &Paths) -> Result<()> {
+    let now = deployer.deployments()?;
+    let image = followed(&now)?;
+    let offer = deployer.check(&image)?;
+    if next_boot(&now).is_some_and(|d| d.digest.as_ref() == Some(&offer.digest)) {
+        term::result("no change");
+        return Ok(());
+    }
+    let version = offer.version.unwrap_or_else(|| "no version".to_owned());
+    term::result(format!("update available: {version} ({})", offer.digest));
+    if let Some(denied) = StateFile::peek(&paths.state)?.denial(&offer.digest) {
+        term::result(format!("but it is denied here: {}, {}", denied.reason, denied.at));
+    }
+    Ok(())
+}
+
+/// Goes back to the deployment before.
+pub fn rollback(deployer: &dyn Deployer, paths: &Paths) -> Result<Changed> {
+    let now = deployer.deployments()?;
+    let Some(target) = now.rollback_target().cloned() else {
+        return Err(anyhow!("there is no other deployment to roll back to"))
+            .hint("nestos-updater status lists the deployments");
+    };
+    let from: Vec<String> = now
+        .0
+        .iter()
+        .filter(|d| d.staged || (!target.booted && d.booted) || (target.booted && !d.booted))
+        .filter_map(|d| d.digest.clone())
+        .filter(|digest| target.digest.as_ref() != Some(digest))
+        .collect();
+    // First the record: a daemon that wakes up in between must not take the image again.
+    remember(paths, |state| {
+        for digest in &from {
+            state.roll_back_by_admin(Some(digest), Timestamp::now());
+        }
+        if let Some(digest) = &target.digest {
+            state.allow(digest);
+        }
+    })?;
+    let target = deployer.rollback()?;
+    term::status(format!("{} boots by default now", name(&target)));
+    for digest in &from {
+        term::status(format!("the daemon does not take {digest} again"));
+    }
+    Ok(if target.booted { Changed::No } else { Changed::Yes })
+}
+
+fn take(
+    deployer: &dyn Deployer,
+    paths: &Paths,
+    image: &OstreeImageRef,
+    change: &Change,
+) -> Result<Changed> {
+    let offer = deployer.check(image)?;
+    let now = deployer.deployments()?;
+    if let Some(next) = next_boot(&now)
+        && next.digest.as_ref() == Some(&offer.digest)
+        && next.origin == Origin::Image(image.clone())
+    {
+        term::result("no change");
+        return Ok(if next.booted { Changed::No } else { Changed::Yes });
+    }
+    let state = StateFile::peek(&paths.state)?;
+    if let Some(denied) = state.denial(&offer.digest) {
+        if !change.allow_denied {
+            let digest = &offer.digest;
+            return Err(anyhow!("{image} names {digest}, which is denied on this machine")).hint(
+                format!(
+                    "it {} ({}); --allow-denied takes it all the same",
+                    denied.reason, denied.at
+                ),
+            );
+        }
+        remember(paths, |state| state.allow(&offer.digest))?;
+    }
+    let version = offer.version.as_deref().unwrap_or("an image without version");
+    term::status(format!("taking {version} from {image}"));
+    let written = deployer.stage(image, &offer.digest)?;
+    if written.staged {
+        term::result(format!("staged {}; it boots at the next reboot", name(&written)));
+    } else {
+        term::result(format!("deployed {}", name(&written)));
+    }
+    Ok(Changed::Yes)
+}
+
+fn remember(paths: &Paths, change: impl FnOnce(&mut State)) -> Result<()> {
+    StateFile::open(&paths.state)?.update(change)
+}
+
+/// Returns the deployment that boots next.
+fn next_boot(deployments: &Deployments) -> Option<&Deployment> {
+    deployments.0.first()
+}
+
+/// Returns the image that the machine follows.
+fn followed(deployments: &Deployments) -> Result<OstreeImageRef> {
+    let current = deployments.booted().or_else(|| next_boot(deployments));
+    let hint = "nestos-updater rebase ostree-unverified-registry:HOST/NAME:TAG chooses an image";
+    match current.map(|d| &d.origin) {
+        Some(Origin::Image(image)) => {
+            if image.image.transport == Transport::Registry && image.image.name.contains('@') {
+                let pinned = anyhow!("{image} is pinned to a digest: nothing can be newer");
+                return Err(pinned).hint(hint);
+            }
+            Ok(image.clone())
+        }
+        Some(Origin::Refspec(refspec)) => {
+            Err(anyhow!("this system follows the ostree branch {refspec}, not an image")).hint(hint)
+        }
+        Some(Origin::Unknown(found)) => {
+            Err(anyhow!("cannot tell what this system follows: {found}")).hint(hint)
+        }
+        None => bail!("there is no deployment"),
+    }
+}
+
+/// Names a deployment for a person.
+fn name(deployment: &Deployment) -> String {
+    let version = deployment.version.as_deref();
+    let checksum = deployment.checksum.get(..12).unwrap_or_default();
+    version.map_or_else(|| checksum.to_owned(), |v| format!("{v} ({checksum})"))
+}
