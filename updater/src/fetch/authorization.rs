@@ -16,7 +16,8 @@ use serde::Deserialize;
 
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, Lookup, Secret};
-use super::endpoint::{Endpoint, Failure};
+use super::endpoint::Endpoint;
+use super::failure::{Failure, authority};
 use super::registries_conf::Trust;
 
 /// Largest answer of a host that gives out tokens.
@@ -115,7 +116,7 @@ impl Authorization {
             self.token_request(endpoint, bearer, realm).send().map_err(|e| endpoint.failure(&e))?;
         let status = response.status();
         if status.is_client_error() {
-            let place = response.url().host_str().unwrap_or_default().to_owned();
+            let place = authority(response.url());
             return Err(endpoint.denied(&format!("{place} gives out no token ({status})")));
         }
         let wrong = || Failure::last(anyhow!("cannot log in to {host}: the answer has no token"));

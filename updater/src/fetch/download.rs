@@ -12,7 +12,8 @@ use reqwest::blocking::Response;
 use reqwest::header::CONTENT_RANGE;
 
 use super::FetchError;
-use super::endpoint::{self, Ask};
+use super::endpoint::Ask;
+use super::failure;
 use super::registry::Hosts;
 
 /// How much must have come since a failure for it to be forgotten.
@@ -55,7 +56,7 @@ impl Download {
             }
             Err(e) => return Err(e),
         };
-        let host = response.url().host_str().unwrap_or_default().to_owned();
+        let host = failure::authority(response.url());
         self.skip = self
             .offset(&response)
             .map_err(|reason| anyhow!("{host} {reason}").context(self.ask.what.clone()))?;
@@ -142,12 +143,13 @@ impl Read for Download {
     }
 }
 
-fn cause(e: &io::Error, stall: Duration) -> String {
+/// Returns why a body broke off.
+pub(super) fn cause(e: &io::Error, stall: Duration) -> String {
     let inner = e.get_ref().map(|inner| inner as &(dyn Error + 'static));
     let http = inner.and_then(|inner| inner.downcast_ref::<reqwest::Error>());
     match http {
         Some(e) if e.is_timeout() => format!("no bytes come for {} s", stall.as_secs_f32()),
-        Some(e) => endpoint::deepest(e),
+        Some(e) => failure::deepest(e),
         None => e.to_string(),
     }
 }

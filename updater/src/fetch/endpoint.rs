@@ -1,7 +1,5 @@
 //! One host that an image is fetched from: which scheme, who asks, what is tried again.
 
-use std::error::Error;
-use std::io::Read;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -9,18 +7,17 @@ use anyhow::{Context, Result, anyhow};
 use nestos_formats::image_ref::RegistryName;
 use nestos_host::term::WithHint;
 use reqwest::blocking::{Client, Response};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, RANGE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, RANGE};
 use reqwest::{Method, StatusCode, Url};
 
 use super::authorization::Authorization;
 use super::certificates::Certificates;
+use super::failure::{Again, Failure};
 use super::registries_conf::{Place, Role, Trust};
-use super::{FetchError, Options, credentials};
+use super::{Options, credentials};
 
 /// Longest pause between two attempts, whatever the server asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How much of an error's body is read.
-const ERROR_BODY: u64 = 16 << 10;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -42,38 +39,11 @@ pub(super) struct Ask {
 pub(super) struct Endpoint {
     pub(super) name: RegistryName,
     trust: Trust,
-    role: Role,
+    pub(super) role: Role,
     client: Client,
     scheme: OnceLock<&'static str>,
-    authorization: Authorization,
-    options: Options,
-}
-
-/// Why a request was in vain.
-#[derive(Debug)]
-pub(super) struct Failure {
-    error: anyhow::Error,
-    again: Again,
-}
-
-/// Whether the same request may succeed later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Again {
-    Never,
-    Later,
-    After(Duration),
-}
-
-impl Failure {
-    /// A failure that repeating does not mend.
-    pub(super) fn last(error: impl Into<anyhow::Error>) -> Self {
-        Self { error: error.into(), again: Again::Never }
-    }
-
-    /// A failure that may be over soon.
-    pub(super) fn passing(error: impl Into<anyhow::Error>) -> Self {
-        Self { error: error.into(), again: Again::Later }
-    }
+    pub(super) authorization: Authorization,
+    pub(super) options: Options,
 }
 
 /// How often a request is repeated.
@@ -215,112 +185,12 @@ impl Endpoint {
     }
 
     /// Returns whether a URL is of the host itself, and not of one that it sent us to.
-    fn is_own(&self, url: &Url) -> bool {
+    pub(super) fn is_own(&self, url: &Url) -> bool {
         let own = format!("{}://{}", url.scheme(), self.api_host()).parse::<Url>();
         own.is_ok_and(|own| {
             own.host_str() == url.host_str()
                 && own.port_or_known_default() == url.port_or_known_default()
         })
-    }
-
-    fn judge(&self, ask: &Ask, response: Response) -> Result<Response, Failure> {
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let host = &self.name.host;
-        match status {
-            StatusCode::NOT_FOUND => {
-                let (what, host) = (ask.what.clone(), host.clone());
-                Err(Failure::last(FetchError::NotFound { what, host }))
-            }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(self.denied(&format!("{status}{}", said(response))))
-            }
-            _ => {
-                let passing = status.is_server_error()
-                    || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS]
-                        .contains(&status);
-                let again = match (passing, retry_after(&response)) {
-                    (false, _) => Again::Never,
-                    (true, None) => Again::Later,
-                    (true, Some(wait)) => Again::After(wait),
-                };
-                let name = status.canonical_reason().map(|name| format!(" {name}"));
-                let reason = name.unwrap_or_default() + &said(response);
-                let (host, status, what) = (host.clone(), status.as_u16(), ask.what.clone());
-                let error = FetchError::Answer { host, status, reason, what }.into();
-                Err(Failure { error, again })
-            }
-        }
-    }
-
-    /// Makes the failure of a request that the host, or who gives out its tokens, refuses.
-    pub(super) fn denied(&self, reason: &str) -> Failure {
-        let RegistryName { host, repository, .. } = &self.name;
-        let (host, repository) = (host.clone(), repository.clone());
-        let hint = self.authorization.advice(&host);
-        let denied = FetchError::Denied { host, repository, reason: reason.to_owned() };
-        Failure { error: hinted(denied, hint), again: Again::Never }
-    }
-
-    /// Makes the failure of a request that was not answered.
-    pub(super) fn failure(&self, e: &reqwest::Error) -> Failure {
-        let elsewhere = e.url().filter(|url| !self.is_own(url)).and_then(Url::host_str);
-        let host = elsewhere.unwrap_or(&self.name.host);
-        let reason = self.reason(e);
-        let error = anyhow!("{reason}").context(format!("cannot reach {host}"));
-        if e.is_builder() || e.is_redirect() {
-            return Failure::last(error);
-        }
-        let of_tls = ["InvalidContentType", "certificate", "tls handshake", "HandshakeFailure"];
-        if !e.is_connect() || !of_tls.iter().any(|word| reason.contains(word)) {
-            return Failure::passing(error);
-        }
-        let hint = if reason.contains("invalid peer certificate") {
-            format!(
-                "put the certificate of its authority into /etc/containers/certs.d/{host}/ca.crt"
-            )
-        } else {
-            self.how_to_declare()
-        };
-        Failure::last(hinted(error, hint))
-    }
-
-    fn reason(&self, e: &reqwest::Error) -> String {
-        if e.is_timeout() {
-            let limit = if e.is_connect() { self.options.connect } else { self.options.stall };
-            return format!("no answer within {} s", limit.as_secs_f32());
-        }
-        deepest(e)
-    }
-
-    fn how_to_declare(&self) -> String {
-        let host = &self.name.host;
-        if self.role == Role::Mirror {
-            return format!(
-                "if the mirror {host} has no TLS on purpose, add `insecure = true` to its \
-                 [[registry.mirror]] in /etc/containers/registries.conf"
-            );
-        }
-        format!(
-            "if it has no TLS on purpose, declare that in \
-             /etc/containers/registries.conf.d/50-insecure.conf:\n\
-             [[registry]]\nlocation = \"{host}\"\ninsecure = true"
-        )
-    }
-}
-
-/// Returns the cause of all causes, which is the one that says something.
-pub(super) fn deepest(e: &reqwest::Error) -> String {
-    let causes = std::iter::successors(e.source(), |e: &&(dyn Error + 'static)| (*e).source());
-    causes.last().map_or_else(|| "the request failed".to_owned(), ToString::to_string)
-}
-
-fn hinted(error: impl Into<anyhow::Error>, hint: String) -> anyhow::Error {
-    match Err::<(), _>(error).hint(hint) {
-        Err(error) => error,
-        Ok(()) => anyhow!("no error"),
     }
 }
 
@@ -342,21 +212,4 @@ fn client(certificates: Certificates, trust: Trust, options: &Options) -> Result
         Trust::Insecure => builder.tls_danger_accept_invalid_certs(true),
     };
     builder.build().hint("install the system's certificate authorities (package ca-certificates)")
-}
-
-/// Returns what a registry says about an error, behind a colon.
-fn said(response: Response) -> String {
-    let mut body = Vec::new();
-    if response.take(ERROR_BODY).read_to_end(&mut body).is_err() {
-        // The status says enough.
-        return String::new();
-    }
-    let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    let message = json.pointer("/errors/0/message").and_then(serde_json::Value::as_str);
-    message.map(|m| format!(": {}", m.escape_debug())).unwrap_or_default()
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
 }

@@ -17,6 +17,7 @@ pub mod challenge;
 pub mod credentials;
 mod download;
 mod endpoint;
+mod failure;
 mod manifest;
 mod proxy;
 pub mod registries_conf;

@@ -12,11 +12,11 @@ use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, StatusCode};
 
-use super::download::Download;
+use super::download::{self, Download};
 use super::endpoint::{Ask, Endpoint, Repeat};
 use super::manifest::{self, Kind};
 use super::registries_conf::RegistriesConf;
-use super::verified::Verified;
+use super::verified::{self, Verified};
 use super::{FetchError, ImageSource, Options, RawManifest};
 
 /// Header with the digest of a manifest.
@@ -63,11 +63,8 @@ impl Registry {
     /// Fetches what a tag or digest names, and verifies it.
     fn fetch(&self, reference: &str) -> Result<RawManifest> {
         let ask = self.ask(Method::GET, reference);
-        let response = self.hosts.request(&ask)?;
-        let context = || format!("cannot read {} from {}", ask.what, self.name.host);
-        let claimed = claimed_digest(response.headers());
-        let mut bytes = Vec::new();
-        response.take(manifest::LARGEST + 1).read_to_end(&mut bytes).with_context(context)?;
+        let context = || format!("cannot read {} from {}", ask.what, self.hosts.names());
+        let (claimed, bytes) = self.read(&ask)?;
         if bytes.len() as u64 > manifest::LARGEST {
             return Err(anyhow!("it is larger than {} bytes", manifest::LARGEST))
                 .with_context(context);
@@ -79,6 +76,26 @@ impl Registry {
                 .with_context(context);
         }
         Ok(RawManifest { digest, bytes })
+    }
+
+    /// Reads the answer to its end, again when it breaks off.
+    fn read(&self, ask: &Ask) -> Result<(Option<String>, Vec<u8>)> {
+        let Options { stall, retries, backoff, .. } = self.hosts.options;
+        let mut broke_off = 0;
+        loop {
+            let response = self.hosts.request(ask)?;
+            let claimed = claimed_digest(response.headers());
+            let mut bytes = Vec::new();
+            match response.take(manifest::LARGEST + 1).read_to_end(&mut bytes) {
+                Ok(_) => return Ok((claimed, bytes)),
+                Err(e) if broke_off >= retries => {
+                    let context = format!("cannot read {} from {}", ask.what, self.hosts.names());
+                    return Err(anyhow!("{}", download::cause(&e, stall)).context(context));
+                }
+                Err(_again) => std::thread::sleep(backoff.saturating_mul(broke_off)),
+            }
+            broke_off += 1;
+        }
     }
 
     /// Names the image, and the hosts when they may be others than its name says.
@@ -133,12 +150,13 @@ impl ImageSource for Registry {
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>> {
-        let digest = descriptor.digest().to_string();
+        let place = self.place();
+        let digest = verified::sha256_of(descriptor, &place)?;
         let path = format!("blobs/{digest}");
         let what = format!("blob {digest} of {}", self.name.repository);
         let ask = Ask { method: Method::GET, path, what, accept: None, from: 0 };
         let download = Download::open(Arc::clone(&self.hosts), ask, descriptor.size())?;
-        Ok(Box::new(Verified::new(download, descriptor, &self.place())?))
+        Ok(Box::new(Verified::new(download, descriptor, &place)?))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use anyhow::{Result, anyhow};
+use nestos_formats::image_ref::is_digest;
 use oci_spec::image::Descriptor;
 use sha2::{Digest as _, Sha256};
 
@@ -27,10 +28,7 @@ impl<R> fmt::Debug for Verified<R> {
 impl<R: Read> Verified<R> {
     /// Starts at the beginning of the blob; `place` names its source in errors.
     pub fn new(inner: R, descriptor: &Descriptor, place: &str) -> Result<Self> {
-        let digest = descriptor.digest().to_string();
-        if !digest.starts_with("sha256:") {
-            return Err(anyhow!("blob {digest} of {place}: only sha256 digests are supported"));
-        }
+        let digest = sha256_of(descriptor, place)?;
         let what = format!("blob {digest} of {place}");
         let size = descriptor.size();
         let hasher = Sha256::new();
@@ -57,6 +55,15 @@ impl<R: Read> Verified<R> {
         self.verdict = Some(verdict);
         answer
     }
+}
+
+/// Returns the digest of a blob if it is one that can be verified.
+pub(super) fn sha256_of(descriptor: &Descriptor, place: &str) -> Result<String> {
+    let digest = descriptor.digest().to_string();
+    if !is_digest(&digest) {
+        return Err(anyhow!("blob {digest} of {place}: only sha256 digests are supported"));
+    }
+    Ok(digest)
 }
 
 impl<R: Read> Read for Verified<R> {
