@@ -43,12 +43,13 @@ DRACUT_SCRIPTS := $(addprefix live-initramfs/dracut/35nestos/,module-setup.sh se
 
 # The binaries, units and dracut modules of an installed system.
 install: build
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/nestos-installer $(RELEASE)/installnestos $(RELEASE)/butane
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/nestos-installer $(RELEASE)/installnestos $(RELEASE)/butane $(RELEASE)/nestos-updater
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib/nestos $(RELEASE)/nestos-live
-	$(RELEASE)/nestos-installer man -C $(MAN) && $(RELEASE)/installnestos --man $(MAN) && $(RELEASE)/butane --man $(MAN)
+	$(RELEASE)/nestos-installer man -C $(MAN) && $(RELEASE)/installnestos --man $(MAN) && $(RELEASE)/butane --man $(MAN) && $(RELEASE)/nestos-updater man $(MAN)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/nestos/ignition/base.d live-initramfs/ignition/*.ign
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/dracut/dracut.conf.d live-initramfs/dracut/dracut.conf.d/*.conf
 	install -Dm644 -t $(DRACUT_MODULE) $(filter-out $(DRACUT_SCRIPTS),$(wildcard live-initramfs/dracut/35nestos/*))
 	install -Dm755 -t $(DRACUT_MODULE) $(DRACUT_SCRIPTS)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system systemd-units/system/*
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system-preset systemd-units/system-preset/*
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/nestos-updater/config.d systemd-units/nestos-updater/config.d/*
