@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::calendar::{Calendar, Window, time_zone};
 use super::fragment;
 pub(crate) use super::fragment::named;
-use super::step::{Policy, Strategy};
+use super::policy::{Policy, Strategy};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq)]

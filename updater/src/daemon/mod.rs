@@ -3,9 +3,11 @@
 
 pub mod calendar;
 pub mod config;
+pub mod event;
 mod fragment;
 pub mod machine;
 pub mod paths;
+pub mod policy;
 pub mod run;
 pub mod state;
 pub mod state_file;

@@ -8,11 +8,13 @@ use nestos_host::exit::Exit;
 use tracing::{error, info, warn};
 
 use super::config::{self, Settings};
+use super::event::{Action, Event, Happened};
 use super::machine::{Machine, Notice, ThisMachine, Woken};
 use super::paths::Paths;
+use super::policy::Policy;
 use super::state::{Phase, State};
 use super::state_file::StateFile;
-use super::step::{Action, Event, Happened, Policy, step};
+use super::step::step;
 use crate::sysroot::Deployer;
 
 /// Pause before the deployments are read again when they could not be.

@@ -192,12 +192,12 @@ impl State {
         self.retry.take_if(|r| r.digest == digest);
     }
 
-    /// Records that an administrator goes back from `from`: it is denied, and its trial is over.
+    /// Records that an administrator goes back from `from`: it is denied. A trial of it ends with the
+    /// next boot, where the health check also sees what GRUB counted.
     pub fn roll_back_by_admin(&mut self, from: Option<&str>, at: Timestamp) {
         if let Some(digest) = from {
             self.deny(digest, DenyReason::RolledBackByAdmin, at);
         }
-        self.trial = None;
         self.phase = Phase::Steady;
         // What is booted next is no surprise: without this, the service would take it for one.
         self.good = None;

@@ -5,13 +5,13 @@
 //! that is staged, when the strategy allows it. A reboot that did not lead to its deployment is
 //! counted and, in the end, denied: there is no reboot loop.
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use nestos_formats::image_ref::OstreeImageRef;
 
-use super::calendar::Calendar;
+use super::event::{Action, Event, Happened, Waiting};
+use super::policy::Policy;
 use super::state::{CheckResult, DenyReason, LastCheck, Phase, Reboots, Retry, State};
 use crate::sysroot::{Deployment, Deployments, Offer, Origin};
 
@@ -27,125 +27,6 @@ const REBOOT_GRACE: Duration = Duration::from_secs(10 * 60);
 pub const MAX_REBOOTS: u32 = 3;
 /// How long to sleep when only new settings or a reboot can change anything.
 const IDLE: Duration = Duration::from_secs(3 * 3600);
-
-/// What the settings say about updates.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Policy {
-    /// Whether anything is done at all.
-    pub enabled: bool,
-    /// Whether an older version is taken.
-    pub allow_downgrade: bool,
-    /// Time between checks.
-    pub steady_interval: Duration,
-    /// When to reboot.
-    pub strategy: Strategy,
-    /// How much longer to wait before the next check, in percent: drawn anew for every step, so
-    /// that machines which started together do not ask together.
-    pub jitter_percent: u32,
-}
-
-/// When the machine may reboot into what is staged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Strategy {
-    /// At once.
-    Immediate,
-    /// In the windows of a week.
-    Periodic(Calendar),
-}
-
-impl Strategy {
-    /// Returns how long the reboot has to wait.
-    fn wait(&self, now: Timestamp) -> Duration {
-        match self {
-            Self::Immediate => Duration::ZERO,
-            Self::Periodic(calendar) => calendar.until_open(now),
-        }
-    }
-}
-
-/// Something that happened, and what is deployed after it.
-#[derive(Debug, Clone)]
-pub struct Event {
-    /// What is deployed.
-    pub deployments: Deployments,
-    /// What happened.
-    pub what: Happened,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened {
-    /// The service started.
-    Started,
-    /// The sleep is over.
-    Tick,
-    /// There are new settings.
-    ConfigReloaded,
-    /// The source was asked.
-    Checked(Result<Offer, String>),
-    /// The image with the digest was staged, or not.
-    Staged(Result<String, String>),
-    /// The staged deployment was dropped, or not.
-    Unstaged(Result<(), String>),
-    /// The reboot was asked for: the machine goes down, or it was refused.
-    RebootAsked(Result<(), String>),
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Ask the source.
-    Check(OstreeImageRef),
-    /// Import and stage.
-    Stage {
-        /// The reference that is followed.
-        image: OstreeImageRef,
-        /// The digest it led to.
-        digest: String,
-    },
-    /// Drop the staged deployment.
-    Unstage,
-    /// Reboot into the staged deployment.
-    Reboot {
-        /// Digest of its image.
-        digest: String,
-    },
-    /// Wait.
-    Sleep(Duration, Waiting),
-}
-
-/// What the service waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waiting {
-    /// New settings: updates are off.
-    Disabled,
-    /// A reboot into an image: what is booted is none.
-    NoImage,
-    /// The verdict about the deployment on trial.
-    Verdict,
-    /// The next check.
-    Check,
-    /// A window for the reboot.
-    Window,
-    /// The end of a pause after a failure.
-    Retry,
-    /// The end of the shutdown.
-    Shutdown,
-}
-
-impl fmt::Display for Waiting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Disabled => "updates are disabled",
-            Self::NoImage => "the booted deployment follows no image",
-            Self::Verdict => "a deployment is on trial",
-            Self::Check => "waiting for the next check",
-            Self::Window => "an update is staged, waiting for a window to reboot",
-            Self::Retry => "an attempt failed, waiting to repeat it",
-            Self::Shutdown => "rebooting",
-        })
-    }
-}
 
 /// Decides: returns the new state, to be saved first, and what to do then.
 pub fn step(state: State, event: &Event, now: Timestamp, policy: &Policy) -> (State, Action) {

@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use tracing::{debug, warn};
 
@@ -110,10 +109,7 @@ fn own_namespace() -> Result<()> {
         (Ok(own), Ok(init)) if own != init => return Ok(()),
         (own, init) => debug!(?own, ?init, "making a mount namespace"),
     }
-    unshare(CloneFlags::CLONE_NEWNS).context("cannot make a mount namespace")?;
-    let none = None::<&str>;
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
-        .context("cannot detach the mount namespace")
+    nestos_host::mount::enter_namespace()
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use nestos_updater::daemon::calendar::{Calendar, Window, time_zone};
 use nestos_updater::daemon::config::Settings;
+use nestos_updater::daemon::event::{Action, Event, Happened, Waiting};
+use nestos_updater::daemon::policy::{Policy, Strategy};
 use nestos_updater::daemon::state::{
     CheckResult, Checks, DenyReason, Phase, Reboots, Retry, State, Trial,
 };
-use nestos_updater::daemon::step::{Action, Event, Happened, Policy, Strategy, Waiting, step};
+use nestos_updater::daemon::step::step;
 use nestos_updater::sysroot::{Deployments, Offer, Origin};
 use proptest::prelude::{
     Just, Strategy as Generator, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
