@@ -6,8 +6,9 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$CACHE/target}"
 RELEASE="$CARGO_TARGET_DIR/release"
 # The nosa working directory of `make demo` and `make test`: what did not change is not made again.
 WORKDIR="$CACHE/build"
+NEXT="$CACHE/next"
 TOOLS_ROOT="$CACHE/tools-root"
-export CACHE RELEASE WORKDIR TOOLS_ROOT
+export CACHE RELEASE WORKDIR NEXT TOOLS_ROOT
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -47,4 +48,18 @@ build_images() {
     mkdir -p "$WORKDIR"
     "$RELEASE/nosa" -C "$WORKDIR" init --force --tools-root "$TOOLS_ROOT" "$PWD/builder/config"
     "$RELEASE/nosa" -C "$WORKDIR" build qemu metal
+}
+
+# Composes the image that nodes are updated to.
+build_next_image() {
+    local config="$NEXT/config"
+    mkdir -p "$NEXT/work/cache"
+    rm -rf "$config"
+    cp -r builder/config "$config"
+    mv "$config/manifest.yaml" "$config/manifest-reference.yaml"
+    cp tests/next/manifest.yaml "$config/manifest.yaml"
+    # What both have is downloaded once.
+    [[ -d "$NEXT/work/cache/debs" ]] || cp -al "$WORKDIR/cache/debs" "$NEXT/work/cache/debs"
+    "$RELEASE/nosa" -C "$NEXT/work" init --force --tools-root "$TOOLS_ROOT" "$config"
+    "$RELEASE/nosa" -C "$NEXT/work" build container
 }

@@ -6,12 +6,16 @@
 //! directory of the binaries. Without them they say that they were skipped.
 
 mod checks;
+mod derived;
 pub mod guide;
+mod registry;
 mod stale_disk;
 mod suite;
 mod web;
 
 pub use checks::Checks;
+pub use derived::{Layer, Layout};
+pub use registry::Registry;
 pub use stale_disk::{LoopDevice, StaleDisk};
 pub use suite::{BOOT_TIME, OFF_TIME, Suite, timed};
 pub use web::WebServer;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 const BUILD: &str = "NESTOS_TEST_BUILD";
 const BIN: &str = "NESTOS_TEST_BIN";
+const NEXT: &str = "NESTOS_TEST_NEXT";
 
 /// How long a boot may take until ssh works: five times what an idle machine needs without KVM.
 pub const BOOT_TIME: Duration = Duration::from_secs(300);
@@ -66,6 +67,20 @@ impl Suite {
             format!("{} lists no {key} image", self.build.join("meta.json").display())
         })?;
         Ok(self.build.join(path))
+    }
+
+    /// Returns the container image of another build, which the one under test is updated to; says
+    /// so and returns `None` when the environment names none.
+    pub fn next_image(&self) -> Result<Option<PathBuf>> {
+        let Some(named) = std::env::var_os(NEXT) else {
+            term::warning(format_args!("SKIPPED: set {NEXT} to another nosa build"));
+            return Ok(None);
+        };
+        let build = build_directory(Path::new(&named))?;
+        let meta = read_meta(&build)?;
+        let path = meta["images"]["ostree"]["path"].as_str();
+        let path = path.with_context(|| format!("{} has no container image", build.display()))?;
+        Ok(Some(build.join(path)))
     }
 
     /// Returns the version of the build.

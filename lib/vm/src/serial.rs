@@ -74,9 +74,10 @@ impl Serial {
         self.shared.lock().text.clone()
     }
 
-    /// Returns whether `text` appeared at any time.
+    /// Returns whether `text` appeared after what was expected last.
     pub fn has_said(&self, text: &str) -> bool {
-        self.shared.lock().text.contains(text)
+        let console = self.shared.lock();
+        console.text.get(console.cursor..).unwrap_or_default().contains(text)
     }
 
     /// Returns the last lines, for error messages.
