@@ -58,8 +58,11 @@ build_next_image() {
     cp -r builder/config "$config"
     mv "$config/manifest.yaml" "$config/manifest-reference.yaml"
     cp tests/next/manifest.yaml "$config/manifest.yaml"
-    # What both have is downloaded once.
-    [[ -d "$NEXT/work/cache/debs" ]] || cp -al "$WORKDIR/cache/debs" "$NEXT/work/cache/debs"
+    # What both have is downloaded and compressed once.
+    local shared
+    for shared in debs layers; do
+        [[ -d "$NEXT/work/cache/$shared" ]] || cp -al "$WORKDIR/cache/$shared" "$NEXT/work/cache/$shared"
+    done
     "$RELEASE/nosa" -C "$NEXT/work" init --force --tools-root "$TOOLS_ROOT" "$config"
     "$RELEASE/nosa" -C "$NEXT/work" build container
 }
