@@ -143,7 +143,11 @@ impl ImageSource for Registry {
             Err(e) => return Err(e),
         };
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        match claimed_digest(response.headers()) {
+        let asked = self.asked_digest(self.name.reference());
+        // What contradicts the name is looked at, which says what is wrong.
+        let claimed = claimed_digest(response.headers())
+            .filter(|claimed| asked.is_none_or(|asked| asked == claimed));
+        match claimed {
             Some(digest) if content_type.is_some_and(manifest::is_single) => Ok(digest),
             _ => Ok(self.manifest()?.digest),
         }
