@@ -7,18 +7,18 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail};
 use nestos_formats::ostree::{Checksum, DirMeta, DirTree, Xattrs, is_file_name};
-use tar::{Archive, Entry, EntryType};
+use tar::EntryType;
 
-use super::object_layer::{header, link_target, object_name};
+use super::entries::{self, Head};
+use super::object_layer::object_name;
 use super::staging::{Kind, Staging};
+use super::tree::MAX_DEPTH;
 
 const OBJECTS: &str = "sysroot/ostree/repo/objects/";
 /// Folders that the running system fills itself: kept, but without what is in them.
 const API_FOLDERS: [&str; 5] = ["run", "tmp", "proc", "sys", "dev"];
 /// Longest path, as the kernel has it (`PATH_MAX`).
 const MAX_PATH: usize = 4096;
-/// Extended attributes in a pax header.
-const PAX_XATTR: &str = "SCHILY.xattr.";
 
 /// What becomes of content outside of /usr and /etc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +67,9 @@ pub(super) fn import(stream: &mut dyn Read, rules: Rules, staging: &Staging) -> 
         changed: HashMap::new(),
         dropped: BTreeMap::new(),
     };
-    for entry in Archive::new(stream).entries()? {
-        let mut entry = entry.context("cannot read the layer")?;
-        let path = entry.path_bytes().into_owned();
-        let path = String::from_utf8(path).context("a path in the layer is not UTF-8")?;
-        layer.entry(&path, &mut entry).with_context(|| format!("entry {path:?} of the layer"))?;
-    }
+    entries::read(stream, |head, content| {
+        layer.entry(head, content).with_context(|| format!("entry {:?} of the layer", head.path))
+    })?;
     let (root, meta) = layer.root.store(staging)?;
     Ok(LayerTree { root, meta, dropped: layer.dropped })
 }
@@ -91,6 +88,9 @@ fn place(path: &str, rules: Rules) -> Result<Place> {
         bail!("the path is longer than {MAX_PATH} bytes");
     }
     let names: Vec<&str> = path.split('/').filter(|n| !matches!(*n, "" | ".")).collect();
+    if names.len() > MAX_DEPTH {
+        bail!("the path has more than {MAX_DEPTH} folders");
+    }
     if let Some(wrong) = names.iter().find(|n| !is_file_name(n)) {
         bail!("{wrong:?} cannot be part of a path");
     }
@@ -104,7 +104,7 @@ fn place(path: &str, rules: Rules) -> Result<Place> {
             Var::Factory => below(&["usr", "share", "factory", "var"], rest),
         },
         [top] if API_FOLDERS.contains(top) => Place::Path(owned(&names)),
-        [top, child, ..] if API_FOLDERS.contains(top) => Place::Dropped((*child).to_owned()),
+        [top, ..] if API_FOLDERS.contains(top) => Place::Dropped((*top).to_owned()),
         ["sysroot", "ostree", ..] => Place::Dropped("sysroot".to_owned()),
         _ if rules.outside == Outside::Kept => Place::Path(owned(&names)),
         [top, ..] => Place::Dropped((*top).to_owned()),
@@ -155,44 +155,40 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    fn entry(&mut self, path: &str, entry: &mut Entry<'_, &mut dyn Read>) -> Result<()> {
-        let plain = path.trim_start_matches("./").trim_start_matches('/');
-        let kind = entry.header().entry_type();
-        if plain.starts_with(OBJECTS) && kind.is_file() && entry.header().mtime()? > 0 {
-            let sum = self.write(entry)?;
+    fn entry(&mut self, head: &Head, content: &mut dyn Read) -> Result<()> {
+        let plain = head.path.trim_start_matches("./").trim_start_matches('/');
+        if plain.starts_with(OBJECTS) && head.kind.is_file() && head.mtime > 0 {
+            let sum = self.write(head, content)?;
             self.changed.insert(plain.to_owned(), sum);
             return Ok(());
         }
-        let path = match place(path, self.rules)? {
+        let path = match place(&head.path, self.rules)? {
             Place::Path(path) => path,
             Place::Dropped(top) => {
                 *self.dropped.entry(top).or_default() += 1;
                 return Ok(());
             }
         };
-        match kind {
+        match head.kind {
             EntryType::Directory => {
-                let meta = dir_meta(entry)?;
+                let meta = DirMeta::new(head.uid, head.gid, head.mode, xattrs(head));
                 self.root.at(&path).meta = Some(meta);
                 Ok(())
             }
             EntryType::Link => {
-                let sum = self.linked(&link_target(entry)?)?;
+                let sum = self.linked(head.target()?)?;
                 self.insert(&path, sum)
             }
-            EntryType::XGlobalHeader => Ok(()),
             _ => {
-                let sum = self.write(entry)?;
+                let sum = self.write(head, content)?;
                 self.insert(&path, sum)
             }
         }
     }
 
-    fn write(&self, entry: &mut Entry<'_, &mut dyn Read>) -> Result<Checksum> {
-        let xattrs = xattrs(entry)?;
-        let header = header(entry, xattrs)?;
-        let size = if header.is_symlink() { 0 } else { entry.size() };
-        self.staging.write_file(&header, size, entry, None)
+    fn write(&self, head: &Head, content: &mut dyn Read) -> Result<Checksum> {
+        let header = head.file(xattrs(head))?;
+        self.staging.write_file(&header, head.content_size(), content, None)
     }
 
     fn insert(&mut self, path: &[String], sum: Checksum) -> Result<()> {
@@ -223,27 +219,14 @@ impl Layer<'_> {
     }
 }
 
-fn dir_meta(entry: &mut Entry<'_, &mut dyn Read>) -> Result<DirMeta> {
-    let xattrs = xattrs(entry)?;
-    let tar = entry.header();
-    let (uid, gid) = (u32::try_from(tar.uid()?)?, u32::try_from(tar.gid()?)?);
-    Ok(DirMeta::new(uid, gid, tar.mode()?, xattrs))
-}
-
 /// Returns the attributes of an entry. Labels come from the system's own policy, and what
 /// overlayfs keeps for itself has no meaning elsewhere.
-fn xattrs(entry: &mut Entry<'_, &mut dyn Read>) -> Result<Xattrs> {
-    let mut pairs = Vec::new();
-    for extension in entry.pax_extensions()?.into_iter().flatten() {
-        let extension = extension.context("cannot read an extended header")?;
-        let Ok(key) = extension.key() else { continue };
-        let Some(name) = key.strip_prefix(PAX_XATTR) else { continue };
+fn xattrs(head: &Head) -> Xattrs {
+    let own = head.xattrs.iter().filter(|(name, _)| {
         let foreign = name == "security.selinux" || name.starts_with("trusted.overlay.");
-        if !foreign && !name.is_empty() && !name.contains('\0') {
-            pairs.push((name.as_bytes().to_vec(), extension.value_bytes().to_vec()));
-        }
-    }
-    Ok(Xattrs::new(pairs))
+        !foreign && !name.is_empty() && !name.contains('\0')
+    });
+    Xattrs::new(own.map(|(name, value)| (name.as_bytes(), value.clone())))
 }
 
 #[cfg(test)]
@@ -267,7 +250,7 @@ mod tests {
             ("opt/x", rules, dropped("opt")),
             ("opt/x", kept, path("opt/x")),
             ("run", rules, path("run")),
-            ("run/lock/x", kept, dropped("lock")),
+            ("run/lock/x", kept, dropped("run")),
             ("boot/vmlinuz", rules, dropped("boot")),
             ("sysroot/ostree/repo/config", kept, dropped("sysroot")),
             ("./", rules, path("")),
@@ -276,5 +259,6 @@ mod tests {
         }
         assert!(place("usr/../etc/shadow", rules).is_err());
         assert!(place(&"a/".repeat(3000), rules).is_err());
+        assert!(place(&"a/".repeat(600), rules).is_err());
     }
 }

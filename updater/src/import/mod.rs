@@ -2,6 +2,7 @@
 //! object verified, the tree merged in memory, refs set last.
 
 mod derived_layer;
+mod entries;
 mod object_layer;
 mod plan;
 mod staging;
@@ -117,7 +118,8 @@ pub fn pull(
     let config = read_config(source, &config).with_context(|| format!("cannot read {image}"))?;
     let plan = Plan::new(manifest.digest, &manifest.bytes, &config, options.arch)
         .with_context(|| format!("{image} cannot run here"))?;
-    let found = Import::begin(repo, &plan)?;
+    let context = || format!("cannot import {image}");
+    let found = Import::begin(repo, &plan).with_context(context)?;
     let staging = Staging::open(&found.path, found.reserve)?;
     let import = Import {
         repo,
@@ -135,7 +137,7 @@ pub fn pull(
         // After success it is empty; what filled the disk must go.
         staging.discard()?;
     }
-    pulled.with_context(|| format!("cannot import {image}"))
+    pulled.with_context(context)
 }
 
 /// Asks a source for the version of its image.
@@ -208,9 +210,9 @@ impl Import<'_> {
             }
         }
         let free = free_bytes(&path)?;
-        let reserve_and_layers = missing.saturating_add(reserve);
-        if free < reserve_and_layers {
-            return Err(DiskFull { path, free, reserve: reserve_and_layers }.into());
+        let needed = missing.saturating_add(reserve);
+        if free < needed {
+            return Err(DiskFull { path, free, needed }.into());
         }
         Ok(Start { path, reserve, layers })
     }

@@ -6,9 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
 use anyhow::{Context, Result, bail};
-use nestos_formats::ostree::{Checksum, FileHeader, Xattrs};
-use tar::{Archive, Entry, EntryType};
+use nestos_formats::ostree::{Checksum, Xattrs};
+use tar::EntryType;
 
+use super::entries::{self, Head};
 use super::staging::{Kind, Staging};
 
 const REPO: &str = "sysroot/ostree/repo/";
@@ -40,18 +41,15 @@ pub(super) enum Holds {
 pub(super) fn import(stream: &mut dyn Read, holds: Holds, staging: &Staging) -> Result<Found> {
     let mut layer =
         Layer { staging, holds, xattrs: HashMap::new(), next: None, found: Found::default() };
-    for entry in Archive::new(stream).entries()? {
-        let mut entry = entry.context("cannot read the layer")?;
-        let path =
-            String::from_utf8(entry.path_bytes().into_owned()).context("a path is not UTF-8")?;
-        let path = path.strip_prefix("./").unwrap_or(&path);
-        if entry.header().entry_type() == EntryType::Directory {
-            continue;
+    entries::read(stream, |head, content| {
+        let path = head.path.strip_prefix("./").unwrap_or(&head.path);
+        match path.strip_prefix(REPO) {
+            Some(path) if head.kind != EntryType::Directory => {
+                layer.entry(path, head, content).with_context(|| format!("entry {path}"))
+            }
+            _ => Ok(()),
         }
-        if let Some(path) = path.strip_prefix(REPO) {
-            layer.entry(path, &mut entry).with_context(|| format!("entry {path}"))?;
-        }
-    }
+    })?;
     if holds == Holds::Commit && layer.found.commit.is_none() {
         bail!("the first layer holds no commit");
     }
@@ -67,30 +65,30 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    fn entry(&mut self, path: &str, entry: &mut Entry<'_, &mut dyn Read>) -> Result<()> {
+    fn entry(&mut self, path: &str, head: &Head, content: &mut dyn Read) -> Result<()> {
         if let Some(name) = path.strip_prefix("xattrs/") {
             // Version 0 of the format keeps attributes in a folder.
             let sum: Checksum = name.parse()?;
-            return self.attributes(entry, Some(&sum)).map(drop);
+            return self.attributes(head, content, Some(&sum)).map(drop);
         }
         let Some(object) = path.strip_prefix("objects/") else { return Ok(()) };
         let (sum, kind) = object_name(object)?;
         match kind {
-            "file-xattrs" => self.attributes(entry, Some(&sum)).map(drop),
-            "file-xattrs-link" | "file.xattrs" => self.attributes_link(sum, entry),
-            "file" => self.file(sum, entry),
+            "file-xattrs" => self.attributes(head, content, Some(&sum)).map(drop),
+            "file-xattrs-link" | "file.xattrs" => self.attributes_link(sum, head, content),
+            "file" => self.file(sum, head, content),
             "dirtree" | "dirmeta" | "commit" | "commitmeta" if self.holds == Holds::Files => {
                 bail!("a layer of files holds a {kind} object")
             }
-            "dirtree" => self.metadata(Kind::DirTree, &sum, entry),
-            "dirmeta" => self.metadata(Kind::DirMeta, &sum, entry),
+            "dirtree" => self.metadata(Kind::DirTree, &sum, head, content),
+            "dirmeta" => self.metadata(Kind::DirMeta, &sum, head, content),
             "commit" if self.found.commit.is_some() => bail!("the layer holds two commits"),
             "commit" => {
-                self.found.commit = Some(whole(entry, MAX_METADATA, Some(&sum))?);
+                self.found.commit = Some(whole(head, content, MAX_METADATA, Some(&sum))?);
                 Ok(())
             }
             "commitmeta" => {
-                self.found.commit_meta = Some(whole(entry, MAX_METADATA, None)?);
+                self.found.commit_meta = Some(whole(head, content, MAX_METADATA, None)?);
                 Ok(())
             }
             other => bail!("{other:?} is no kind of object"),
@@ -99,10 +97,11 @@ impl Layer<'_> {
 
     fn attributes(
         &mut self,
-        entry: &mut Entry<'_, &mut dyn Read>,
+        head: &Head,
+        content: &mut dyn Read,
         expected: Option<&Checksum>,
     ) -> Result<Checksum> {
-        let bytes = whole(entry, MAX_XATTRS, expected)?;
+        let bytes = whole(head, content, MAX_XATTRS, expected)?;
         let sum = Checksum::of(&bytes);
         self.xattrs.insert(sum, Xattrs::parse(&bytes)?);
         Ok(sum)
@@ -112,11 +111,12 @@ impl Layer<'_> {
     fn attributes_link(
         &mut self,
         file: Checksum,
-        entry: &mut Entry<'_, &mut dyn Read>,
+        head: &Head,
+        content: &mut dyn Read,
     ) -> Result<()> {
-        let sum = match entry.header().entry_type() {
+        let sum = match head.kind {
             EntryType::Link => {
-                let target = link_target(entry)?;
+                let target = head.target()?;
                 let mut parts = target.rsplitn(3, '/');
                 let (last, before) = (parts.next().unwrap_or_default(), parts.next());
                 match last.strip_suffix(".file-xattrs") {
@@ -124,13 +124,13 @@ impl Layer<'_> {
                     None => last.parse()?,
                 }
             }
-            _ => self.attributes(entry, None)?,
+            _ => self.attributes(head, content, None)?,
         };
         self.next = Some((file, sum));
         Ok(())
     }
 
-    fn file(&mut self, sum: Checksum, entry: &mut Entry<'_, &mut dyn Read>) -> Result<()> {
+    fn file(&mut self, sum: Checksum, head: &Head, content: &mut dyn Read) -> Result<()> {
         let Some((file, xattrs)) = self.next.take().filter(|(file, _)| *file == sum) else {
             bail!("object {sum} follows no attributes of its own");
         };
@@ -142,44 +142,20 @@ impl Layer<'_> {
         }
         let xattrs = self.xattrs.get(&xattrs).cloned();
         let xattrs = xattrs.with_context(|| format!("the attributes of {sum} are missing"))?;
-        let header = header(entry, xattrs)?;
-        let size = if header.is_symlink() { 0 } else { entry.size() };
-        self.staging.write_file(&header, size, entry, Some(&sum)).map(drop)
+        let header = head.file(xattrs)?;
+        self.staging.write_file(&header, head.content_size(), content, Some(&sum)).map(drop)
     }
 
     fn metadata(
         &mut self,
         kind: Kind,
         sum: &Checksum,
-        entry: &mut Entry<'_, &mut dyn Read>,
+        head: &Head,
+        content: &mut dyn Read,
     ) -> Result<()> {
-        let bytes = whole(entry, MAX_METADATA, Some(sum))?;
+        let bytes = whole(head, content, MAX_METADATA, Some(sum))?;
         self.staging.write(kind, &bytes).map(drop)
     }
-}
-
-/// Describes the file object of an entry.
-pub(super) fn header(entry: &Entry<'_, &mut dyn Read>, xattrs: Xattrs) -> Result<FileHeader> {
-    let tar = entry.header();
-    let uid = u32::try_from(tar.uid()?).context("an owner is too large")?;
-    let gid = u32::try_from(tar.gid()?).context("a group is too large")?;
-    match tar.entry_type() {
-        EntryType::Regular | EntryType::Continuous => {
-            Ok(FileHeader::regular(uid, gid, tar.mode()?, xattrs))
-        }
-        EntryType::Symlink => Ok(FileHeader::symlink(uid, gid, link_target(entry)?, xattrs)),
-        other => bail!("an entry of type {other:?} cannot be in an image"),
-    }
-}
-
-/// Returns what a link points to.
-pub(super) fn link_target(entry: &Entry<'_, &mut dyn Read>) -> Result<String> {
-    let target = entry.link_name_bytes().context("a link has no target")?;
-    let target = String::from_utf8(target.into_owned()).context("a link's target is not UTF-8")?;
-    if target.is_empty() || target.contains('\0') {
-        bail!("a link has no target");
-    }
-    Ok(target)
 }
 
 /// Splits `ab/cdef….kind`.
@@ -193,15 +169,16 @@ pub(super) fn object_name(path: &str) -> Result<(Checksum, &str)> {
 }
 
 fn whole(
-    entry: &mut Entry<'_, &mut dyn Read>,
+    head: &Head,
+    content: &mut dyn Read,
     limit: u64,
     expected: Option<&Checksum>,
 ) -> Result<Vec<u8>> {
-    if entry.header().entry_type() != EntryType::Regular || entry.size() > limit {
+    if head.kind != EntryType::Regular || head.size > limit {
         bail!("it is no file of at most {limit} bytes");
     }
     let mut bytes = Vec::new();
-    entry.read_to_end(&mut bytes)?;
+    content.read_to_end(&mut bytes)?;
     match expected {
         Some(expected) if *expected != Checksum::of(&bytes) => {
             bail!("its content is not that of {expected}: the image is damaged")

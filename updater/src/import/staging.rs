@@ -285,7 +285,7 @@ impl Staging {
         if before / LOOK_EVERY != (before + bytes) / LOOK_EVERY {
             let free = free_bytes(&self.objects)?;
             if free < self.reserve {
-                bail!(DiskFull { path: self.objects.clone(), free, reserve: self.reserve });
+                bail!(DiskFull { path: self.objects.clone(), free, needed: self.reserve });
             }
         }
         Ok(())
@@ -293,7 +293,8 @@ impl Staging {
 
     fn explain(&self, e: io::Error) -> anyhow::Error {
         if e.raw_os_error() == Some(libc::ENOSPC) || e.raw_os_error() == Some(libc::EDQUOT) {
-            return DiskFull { path: self.objects.clone(), free: 0, reserve: self.reserve }.into();
+            let free = free_bytes(&self.objects).unwrap_or_default();
+            return DiskFull { path: self.objects.clone(), free, needed: self.reserve }.into();
         }
         anyhow!(e).context(format!("cannot write below {}", self.dir.display()))
     }
@@ -302,16 +303,16 @@ impl Staging {
 /// The disk has no room for the image; what was staged must go.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no space left for the image at {}: {} MiB are free, {} MiB must stay free",
-    path.display(), free >> 20, reserve >> 20
+    "no space left for the image at {}: {} MiB are free, more than {} MiB are needed",
+    path.display(), free >> 20, needed.div_ceil(1 << 20)
 )]
 pub struct DiskFull {
     /// The repository's objects.
     pub path: PathBuf,
     /// Bytes that are free.
     pub free: u64,
-    /// Bytes that must stay free.
-    pub reserve: u64,
+    /// Bytes that must stay free at the least, and, where nothing was fetched yet, those to fetch.
+    pub needed: u64,
 }
 
 /// Returns how many bytes the file system of `path` has for root.

@@ -10,8 +10,9 @@ use super::staging::{Kind, Staging};
 
 const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
-/// Deeper than any path that the kernel takes (`PATH_MAX` is 4096).
-const MAX_DEPTH: usize = 2048;
+/// Deepest folder. libostree's checkout has one open directory for each level, and recurses as we
+/// do: more would end either of us at some other place.
+pub(super) const MAX_DEPTH: usize = 512;
 
 /// A directory of which at least the names are known.
 #[derive(Debug)]
