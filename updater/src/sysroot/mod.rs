@@ -67,11 +67,9 @@ impl Deployments {
     /// Returns what [`Deployer::rollback`] would make the default.
     pub fn rollback_target(&self) -> Option<&Deployment> {
         let finalized: Vec<_> = self.0.iter().filter(|d| !d.staged).collect();
-        match finalized.as_slice() {
-            [first, second, ..] if first.booted => Some(second),
-            [_, others @ ..] => others.iter().find(|d| d.booted).copied(),
-            [] => None,
-        }
+        let (_, others) = finalized.split_first()?;
+        // Of a system that does not run, the second one is what ran before.
+        others.iter().find(|d| d.booted).or_else(|| others.first()).copied()
     }
 }
 
