@@ -50,6 +50,8 @@ impl Layer {
             let mut header = tar::Header::new_gnu();
             header.set_mode(*mode);
             header.set_size(u64::try_from(content.len())?);
+            header.set_uid(0);
+            header.set_gid(0);
             header.set_mtime(1);
             tar.append_data(&mut header, path, content.as_slice())?;
         }

@@ -14,8 +14,11 @@ const BUILD: &str = "NESTOS_TEST_BUILD";
 const BIN: &str = "NESTOS_TEST_BIN";
 const NEXT: &str = "NESTOS_TEST_NEXT";
 
+/// How many machines run at once.
+const PLACES: usize = 2;
+
 /// How long a boot may take until ssh works: five times what an idle machine needs without KVM.
-pub const BOOT_TIME: Duration = Duration::from_secs(300);
+pub const BOOT_TIME: Duration = Duration::from_secs(400);
 /// How long a guest may take to shut down.
 pub const OFF_TIME: Duration = Duration::from_secs(120);
 
@@ -26,7 +29,7 @@ pub struct Suite {
     meta: Value,
     bin: PathBuf,
     dir: TempDir,
-    /// Machines run one at a time, across test processes: without KVM two starve each other.
+    /// So many machines run at once, across test processes, as there are places.
     _turn: File,
 }
 
@@ -46,10 +49,7 @@ impl Suite {
         let bin = bin
             .canonicalize()
             .with_context(|| format!("{BIN}={} is no directory of binaries", bin.display()))?;
-        let turn = std::env::temp_dir().join("nestos-tests.lock");
-        let turn =
-            File::create(&turn).with_context(|| format!("cannot open {}", turn.display()))?;
-        turn.lock().context("cannot wait for other tests to end")?;
+        let turn = wait_for_a_place()?;
         term::status(format_args!("{test}: testing {}", build.display()));
         let dir = tempfile::Builder::new().prefix("nestos-test-").tempdir()?;
         Ok(Some(Self { build, meta, bin, dir, _turn: turn }))
@@ -121,6 +121,21 @@ impl Suite {
             install = install.args(["--append-karg", karg]);
         }
         timed("installing", || install.arg(device).run())
+    }
+}
+
+/// Waits until fewer machines than [`PLACES`] run. Without KVM a booting machine keeps a little more
+/// than one core busy; more of them would starve each other.
+fn wait_for_a_place() -> Result<File> {
+    let places: Vec<File> = (0..PLACES)
+        .map(|n| std::env::temp_dir().join(format!("nestos-tests.{n}.lock")))
+        .map(|path| File::create(&path).with_context(|| format!("cannot open {}", path.display())))
+        .collect::<Result<_>>()?;
+    loop {
+        if let Some(n) = places.iter().position(|place| place.try_lock().is_ok()) {
+            return places.into_iter().nth(n).context("a place went away");
+        }
+        std::thread::sleep(Duration::from_millis(500));
     }
 }
 

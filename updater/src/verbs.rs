@@ -60,10 +60,11 @@ pub fn rollback(deployer: &dyn Deployer, paths: &Paths) -> Result<Changed> {
         return Err(anyhow!("there is no other deployment to roll back to"))
             .hint("nestos-updater status lists the deployments");
     };
+    // What stood before it in the menu is what is gone back from.
     let from: Vec<String> = now
         .0
         .iter()
-        .filter(|d| d.staged || (!target.booted && d.booted) || (target.booted && !d.booted))
+        .take_while(|d| **d != target)
         .filter_map(|d| d.digest.clone())
         .filter(|digest| target.digest.as_ref() != Some(digest))
         .collect();
