@@ -241,14 +241,14 @@ impl Import<'_> {
         let bytes = missing.iter().map(|l| l.blob.size()).sum();
         self.options.progress.start(missing.len(), bytes, self.present);
         let first = base.as_ref().map(|b| b.commit.digest());
-        self.fetch(&objects, |layer, stream, staging| {
+        self.fetch((&objects, stream::Content::Objects), |layer, stream, staging| {
             let is_first = Some(layer.digest()) == first;
             let holds = if is_first { Holds::Commit } else { Holds::Files };
             object_layer::import(stream, holds, staging).map(Content::Objects)
         })?;
         let root = base.map(|b| self.base_root(&b.commit)).transpose()?;
         let rules = self.rules(root.as_ref().map(|(tree, _)| tree))?;
-        self.fetch(&derived, |_layer, stream, staging| {
+        self.fetch((&derived, stream::Content::DiffId), |_layer, stream, staging| {
             derived_layer::import(stream, rules, staging).map(Content::Tree)
         })?;
         self.flush(When::Complete)?;
@@ -286,7 +286,7 @@ impl Import<'_> {
     /// Imports those of the layers that are missing.
     fn fetch(
         &mut self,
-        layers: &[Layer],
+        (layers, checked): (&[Layer], stream::Content),
         read: impl Fn(&Layer, &mut dyn Read, &Staging) -> Result<Content> + Sync,
     ) -> Result<()> {
         let queue = self.missing(layers);
@@ -299,7 +299,8 @@ impl Import<'_> {
                 let (sender, queue, stop, read) = (sender.clone(), &queue, &stop, &read);
                 scope.spawn(move || {
                     while let Some(layer) = next(queue, stop) {
-                        let content = stream::read(source, &layer, (progress, stop), |stream| {
+                        let from = (&layer, checked);
+                        let content = stream::read(source, from, (progress, stop), |stream| {
                             read(&layer, stream, staging)
                         });
                         stop.fetch_or(content.is_err(), Ordering::Relaxed);

@@ -28,6 +28,9 @@ use xattr::FileExt;
 /// Files of at least this size get their space in one piece.
 const FALLOCATE_FROM: u64 = 1024 * 1024;
 const COPY_BUFFER: usize = 128 * 1024;
+/// More folders than these are synced with everything else on their file system: each of theirs is
+/// a flush of the disk's cache, after which there is little left for the others to wait for.
+const FOLDERS_SYNCED: usize = 8;
 /// Largest object that is not a file's content: what libostree takes.
 const MAX_METADATA: u64 = 10 * 1024 * 1024;
 
@@ -209,6 +212,9 @@ impl Staging {
             let from = self.dir.join(&sub).join(&name);
             fs::rename(&from, to.join(&name))
                 .with_context(|| format!("cannot publish {}", from.display()))?;
+        }
+        if touched.len() > FOLDERS_SYNCED {
+            return syncfs(&self.lock).context("cannot sync the repository");
         }
         for sub in touched {
             let dir = self.objects.join(&sub);

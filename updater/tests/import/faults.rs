@@ -70,7 +70,8 @@ fn assert_refused(image: &Image, expected: &str) {
 #[test]
 fn a_registry_that_is_away_is_named() {
     let Some(machine) = Machine::new() else { return };
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // The other tests' servers have another address: none of them takes over the port.
+    let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
     drop(listener);
     machine.trust(&host);
@@ -212,9 +213,9 @@ fn an_image_that_cannot_run_here_is_refused() {
 #[test]
 fn a_layer_that_is_not_what_the_config_says_is_refused() {
     let spoil = |registry: &Registry| {
-        let good = system().image();
+        let good = system().image().with(Layer::new().file("usr/bin/one", ""));
         let mut image = good.clone();
-        image.layers[1] = image.layers[1].clone().file("usr/bin/more", "");
+        image.layers[3] = image.layers[3].clone().file("usr/bin/more", "");
         let manifest = |image: &Image| -> ImageManifest {
             let manifest = image.store(|bytes| registry.blob(bytes)).to_string();
             serde_json::from_str(&manifest).unwrap()
@@ -222,14 +223,14 @@ fn a_layer_that_is_not_what_the_config_says_is_refused() {
         let mut mixed = manifest(&good);
         mixed.set_layers(manifest(&image).layers().clone());
         registry.manifest("v1", serde_json::to_string(&mixed).unwrap().as_bytes());
-        image.layers.push(good.layers[1].clone());
+        image.layers.push(good.layers[3].clone());
         image
     };
     assert_fails(
         spoil,
         "error: cannot import docker://HOST/nestos:v1\n  \
-         because: layer LAYER1\n  \
-         because: it inflates to STREAM1, the image's config says STREAM3",
+         because: layer LAYER3\n  \
+         because: it inflates to STREAM3, the image's config says STREAM4",
     );
 }
 
