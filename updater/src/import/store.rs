@@ -22,6 +22,7 @@ const MANIFEST_DIGEST: &str = "ostree.manifest-digest";
 const MANIFEST: &str = "ostree.manifest";
 const CONFIG: &str = "ostree.container.image-config";
 const DROPPED: &str = "ostree.tar-filtered";
+const VERSION: &str = "version";
 const IMPORTER: &str = "ostree.importer.version";
 /// Changes only when the same image would become another commit.
 const IMPORTER_VERSION: &str = "nestos-1";
@@ -109,13 +110,17 @@ pub(super) fn image_commit(
     for (digest, entries) in dropped {
         layers.push(Variant::from_dict_entry(&digest.to_variant(), &counts(entries)?));
     }
-    let metadata = BTreeMap::from([
+    let mut metadata = BTreeMap::from([
         (MANIFEST_DIGEST, plan.digest.to_variant()),
         (MANIFEST, plan.manifest_text.to_variant()),
         (CONFIG, plan.config_text.to_variant()),
         (IMPORTER, IMPORTER_VERSION.to_variant()),
         (DROPPED, Variant::array_from_iter_with_type(VariantTy::new("{sa{su}}")?, layers)),
     ]);
+    // libostree puts it into the title of the boot entry.
+    if let Some(version) = &plan.version {
+        metadata.insert(VERSION, version.to_variant());
+    }
     commit(metadata, plan.created, root, meta)
 }
 
