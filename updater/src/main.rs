@@ -119,8 +119,8 @@ fn show(system: &System, paths: &Paths, args: &Status) -> Result<Exit> {
 fn pull(cli: &Cli, args: &Pull) -> Result<Exit> {
     let progress = progress(cli, Shows::Progress);
     let pulled = pull_into(&args.repo, &args.image, &fetch_options(cli), progress.as_ref())?;
-    for (top, n) in &pulled.dropped {
-        term::warning(format!("{n} entries of the image below {top} are left out"));
+    for warning in pulled.warnings() {
+        term::warning(warning);
     }
     term::status(format!("{} layers fetched, {} already present", pulled.fetched, pulled.present));
     term::result(pulled.commit);

@@ -5,6 +5,7 @@ mod derived_layer;
 mod entries;
 mod object_layer;
 mod plan;
+mod pulled;
 mod staging;
 mod store;
 mod stream;
@@ -33,6 +34,7 @@ use plan::{Layer, Plan};
 use staging::{Kind, Staging};
 
 use plan::version_of;
+pub use pulled::Pulled;
 pub use staging::{DiskFull, free_bytes};
 pub use store::{StoredImage, image_ref, remove_other_images, remove_unused_layers, stored_image};
 
@@ -76,23 +78,6 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
-/// An image that is in the repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pulled {
-    /// Checksum of its commit.
-    pub commit: Checksum,
-    /// Digest of its manifest.
-    pub digest: String,
-    /// Version by its label.
-    pub version: Option<String>,
-    /// How many layers were fetched.
-    pub fetched: usize,
-    /// How many layers were there already.
-    pub present: usize,
-    /// Entries of derived layers that cannot be part of the system, by their topmost folder.
-    pub dropped: BTreeMap<String, u32>,
-}
-
 /// Imports an image and sets its ref. Nothing is fetched when its digest is there.
 pub fn pull(
     repo: &Repo,
@@ -112,7 +97,8 @@ pub fn pull(
         let present = stored.layers.len();
         let (digest, version) = (stored.digest, stored.version);
         let dropped = BTreeMap::new();
-        return Ok(Pulled { commit, digest, version, fetched: 0, present, dropped });
+        let unlabelled = false;
+        return Ok(Pulled { commit, digest, version, fetched: 0, present, dropped, unlabelled });
     }
     let config = plan::parse_manifest(&manifest.bytes)?.config().clone();
     let config = read_config(source, &config).with_context(|| format!("cannot read {image}"))?;
@@ -131,6 +117,7 @@ pub fn pull(
         layers: found.layers,
         pending: Vec::new(),
         fetched: 0,
+        unlabelled: false,
     };
     let pulled = import.run(&name);
     if pulled.as_ref().err().is_none_or(|e| e.downcast_ref::<DiskFull>().is_some()) {
@@ -167,6 +154,8 @@ struct Import<'a> {
     pending: Vec<Pending>,
     fetched: usize,
     present: usize,
+    /// The system has a policy by which files of derived layers ought to be labelled.
+    unlabelled: bool,
 }
 
 struct Pending {
@@ -230,6 +219,7 @@ impl Import<'_> {
             fetched: self.fetched,
             present: self.present,
             dropped,
+            unlabelled: self.unlabelled,
         })
     }
 
@@ -247,7 +237,9 @@ impl Import<'_> {
             object_layer::import(stream, holds, staging).map(Content::Objects)
         })?;
         let root = base.map(|b| self.base_root(&b.commit)).transpose()?;
-        let rules = self.rules(root.as_ref().map(|(tree, _)| tree))?;
+        let tree = root.as_ref().map(|(tree, _)| tree);
+        let rules = self.rules(tree)?;
+        self.unlabelled = !derived.is_empty() && self.has_labels(tree)?;
         self.fetch((&derived, stream::Content::DiffId), |_layer, stream, staging| {
             derived_layer::import(stream, rules, staging).map(Content::Tree)
         })?;
@@ -271,16 +263,27 @@ impl Import<'_> {
     fn rules(&self, base: Option<&Checksum>) -> Result<Rules> {
         let new_enough = ostree::check_version(VAR_SINCE.0, VAR_SINCE.1);
         let var = if new_enough { Var::Kept } else { Var::Factory };
-        let Some(base) = base else { return Ok(Rules { outside: Outside::Kept, var }) };
-        let config = tree::lookup(self.staging, base, "usr/lib/ostree/prepare-root.conf")?;
-        let transient = match config {
-            Some(tree::Found::File(sum)) => {
-                let text = std::fs::read_to_string(self.staging.file_path(&sum));
-                has_transient_root(&text.context("cannot read prepare-root.conf of the image")?)
-            }
-            _ => false,
-        };
+        if base.is_none() {
+            return Ok(Rules { outside: Outside::Kept, var });
+        }
+        let config = self.config(base, "usr/lib/ostree/prepare-root.conf")?;
+        let transient = config.is_some_and(|text| has_transient_root(&text));
         Ok(Rules { outside: if transient { Outside::Kept } else { Outside::Dropped }, var })
+    }
+
+    fn has_labels(&self, base: Option<&Checksum>) -> Result<bool> {
+        let config = self.config(base, "usr/etc/selinux/config")?;
+        Ok(config.is_some_and(|text| pulled::enables_selinux(&text)))
+    }
+
+    /// Reads a file of the base commit, if it is there.
+    fn config(&self, base: Option<&Checksum>, path: &str) -> Result<Option<String>> {
+        let Some(base) = base else { return Ok(None) };
+        let Some(tree::Found::File(sum)) = tree::lookup(self.staging, base, path)? else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(self.staging.file_path(&sum));
+        text.map(Some).with_context(|| format!("cannot read /{path} of the image"))
     }
 
     /// Imports those of the layers that are missing.

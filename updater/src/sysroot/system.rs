@@ -177,8 +177,8 @@ impl Deployer for System {
         let sysroot = self.locked()?;
         let source = fetch::open_pinned(&image.image, digest, &self.fetch)?;
         let pulled = self.import(&sysroot.repo(), source.as_ref(), &image.image)?;
-        for (top, n) in &pulled.dropped {
-            term::warning(format!("{n} entries of the image below {top} are left out"));
+        for warning in pulled.warnings() {
+            term::warning(warning);
         }
         let commit = pulled.commit.to_string();
         self.deploy(&sysroot, image, &commit)?;

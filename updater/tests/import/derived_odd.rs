@@ -2,10 +2,11 @@
 
 use tar::EntryType;
 
+use crate::commit::Encapsulated;
 use crate::derived::{base, derive, pull};
 use crate::image::{Image, Layer, Zip, header};
 use crate::machine::Machine;
-use crate::tree::KERNEL;
+use crate::tree::{KERNEL, Tree};
 
 #[test]
 fn attributes_are_kept_whatever_bytes_they_have() {
@@ -99,6 +100,27 @@ fn layers_that_no_system_can_have_are_refused_by_the_entry() {
     assert!(machine.refs("repo").iter().all(|r| r.contains("/blob/")), "no image is there");
     machine.fsck("repo");
     pull(&machine, &base()).ok();
+}
+
+#[test]
+fn files_without_labels_are_told_about_where_labels_matter() {
+    let Some(machine) = Machine::new() else { return };
+    for (mode, says) in [
+        (
+            "enforcing",
+            "warning: files of the image's own layers get no SELinux labels: \
+             set SELINUX=permissive in them, or build them into the commit\n",
+        ),
+        ("disabled", ""),
+    ] {
+        let config = format!("SELINUX={mode}\nSELINUXTYPE=targeted\n");
+        let tree = Tree::system().file("usr/etc/selinux/config", config);
+        let image = Encapsulated::new(&tree, &["usr/bin/"]).image();
+        let ran = pull(&machine, &image.with(Layer::new().file("usr/bin/x", mode)));
+        ran.ok();
+        let said = ran.stderr.split_inclusive('\n').filter(|l| l.starts_with("warning"));
+        assert_eq!(said.collect::<String>(), says);
+    }
 }
 
 #[test]
