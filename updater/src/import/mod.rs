@@ -10,6 +10,8 @@ mod staging;
 mod store;
 mod stream;
 mod tree;
+#[doc(hidden)]
+pub mod trial;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
