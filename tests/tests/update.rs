@@ -258,10 +258,10 @@ fn back_past_the_menu(node: &Node, ssh: Ssh) -> Result<Ssh> {
     ensure!(status(&ssh)?["deployments"][0]["version"] == version.as_str(), "v2 is not first");
     node.vm.reboot(ssh, OFF_TIME)?;
     let ssh = timed("booting the second entry", || {
-        // The older deployment is the second line; Ctrl-N is what a serial console has for "down".
+        // The older deployment is the second line; the menu itself calls the keys ^ and v.
         node.vm.serial().expect("v3 (ostree:1)", BOOT_TIME)?;
         std::thread::sleep(MENU_PAUSE);
-        node.vm.serial().send("\x0e")?;
+        node.vm.serial().send("v")?;
         std::thread::sleep(MENU_PAUSE);
         node.vm.serial().send("\r")?;
         node.login()

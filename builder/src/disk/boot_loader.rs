@@ -10,12 +10,11 @@ use nestos_formats::disk_layout::{Arch, MIB};
 use super::Source;
 use crate::chroot::Chroot;
 
-/// Read by GRUB before anything else. The prefix names the boot partition of the disk that GRUB
-/// itself came from; the label is for disks partitioned in another way.
-const EARLY_CONFIG: &str = "if [ ! -f $prefix/grub.cfg ]; then\n\
-    \x20 search --no-floppy --label boot --set root\n\
-    \x20 set prefix=($root)/grub2\n\
-    fi\n\
+/// Read by GRUB before anything else, line by line: its early parser knows no `if`. The prefix names
+/// the boot partition of the disk that GRUB itself came from, and with it as the hint that one is
+/// taken; on disks partitioned in another way the label finds it.
+const EARLY_CONFIG: &str = "search --no-floppy --label boot --hint $root --set root\n\
+    set prefix=($root)/grub2\n\
     configfile $prefix/grub.cfg\n";
 
 /// Where the boot partition is, relative to the disk GRUB came from.
