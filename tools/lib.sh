@@ -53,7 +53,7 @@ build_images() {
 # Composes the image that nodes are updated to.
 build_next_image() {
     local config="$NEXT/config"
-    mkdir -p "$NEXT/work/cache"
+    mkdir -p "$NEXT/build/cache"
     rm -rf "$config"
     cp -r builder/config "$config"
     mv "$config/manifest.yaml" "$config/manifest-reference.yaml"
@@ -61,8 +61,8 @@ build_next_image() {
     # What both have is downloaded and compressed once.
     local shared
     for shared in debs layers; do
-        [[ -d "$NEXT/work/cache/$shared" ]] || cp -al "$WORKDIR/cache/$shared" "$NEXT/work/cache/$shared"
+        [[ -d "$NEXT/build/cache/$shared" ]] || cp -al "$WORKDIR/cache/$shared" "$NEXT/build/cache/$shared"
     done
-    "$RELEASE/nosa" -C "$NEXT/work" init --force --tools-root "$TOOLS_ROOT" "$config"
-    "$RELEASE/nosa" -C "$NEXT/work" build container
+    "$RELEASE/nosa" -C "$NEXT/build" init --force --tools-root "$TOOLS_ROOT" "$config"
+    "$RELEASE/nosa" -C "$NEXT/build" build container
 }
