@@ -107,6 +107,9 @@ pub struct Rollback {
     /// Reboot at once
     #[arg(short, long)]
     pub reboot: bool,
+    /// Go there even if that deployment failed its health check or did not boot here
+    #[arg(long)]
+    pub allow_denied: bool,
 }
 
 /// What all changes take.

@@ -15,7 +15,7 @@ use nestos_updater::import::{Progress, Silent};
 use nestos_updater::progress::Shown;
 use nestos_updater::status::{self, Detail};
 use nestos_updater::sysroot::{Deployer, System, pull_into};
-use nestos_updater::verbs::{self, Changed};
+use nestos_updater::verbs::{self, Changed, Denied};
 use nestos_updater::{daemon, fetch, health};
 use tracing_subscriber::EnvFilter;
 
@@ -48,7 +48,8 @@ fn run(cli: &Cli) -> Result<Exit> {
         }
         Command::Rollback(args) => {
             let system = changing(cli, Shows::No)?;
-            done(verbs::rollback(&system, &paths)?, args.reboot)
+            let denied = if args.allow_denied { Denied::Allow } else { Denied::Refuse };
+            done(verbs::rollback(&system, &paths, denied)?, args.reboot)
         }
         Command::Daemon => service(cli, |system| daemon::run::run(system, &paths)),
         Command::Health => service(cli, |system| health::run(system, &paths)),

@@ -7,7 +7,7 @@ use nestos_host::term::{self, WithHint};
 
 use crate::cli::Change;
 use crate::daemon::paths::Paths;
-use crate::daemon::state::State;
+use crate::daemon::state::{DenyReason, State};
 use crate::daemon::state_file::StateFile;
 use crate::sysroot::{Deployer, Deployment, Deployments, Origin};
 
@@ -53,13 +53,33 @@ pub fn check(deployer: &dyn Deployer, paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Goes back to the deployment before.
-pub fn rollback(deployer: &dyn Deployer, paths: &Paths) -> Result<Changed> {
+/// Whether a deployment that is known to be bad may become the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// No.
+    Refuse,
+    /// An administrator wants it all the same.
+    Allow,
+}
+
+/// Goes back to the deployment before. One that failed here is no way back: whoever is in a hurry
+/// after an automatic rollback must not land in it again.
+pub fn rollback(deployer: &dyn Deployer, paths: &Paths, denied: Denied) -> Result<Changed> {
     let now = deployer.deployments()?;
     let Some(target) = now.rollback_target().cloned() else {
         return Err(anyhow!("there is no other deployment to roll back to"))
             .hint("nestos-updater status lists the deployments");
     };
+    let known = StateFile::peek(&paths.state)?;
+    if let Some(bad) = target.digest.as_deref().and_then(|digest| known.denial(digest))
+        && bad.reason != DenyReason::RolledBackByAdmin
+        && denied == Denied::Refuse
+    {
+        return Err(anyhow!("{}, the only other deployment, is bad", name(&target))).hint(format!(
+            "it {} ({}); --allow-denied goes there all the same",
+            bad.reason, bad.at
+        ));
+    }
     // What stood before it in the menu is what is gone back from.
     let from: Vec<String> = now
         .0
@@ -160,4 +180,101 @@ fn name(deployment: &Deployment) -> String {
     let version = deployment.version.as_deref();
     let checksum = deployment.checksum.get(..12).unwrap_or_default();
     version.map_or_else(|| checksum.to_owned(), |v| format!("{v} ({checksum})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sysroot::Offer;
+    use anyhow::Context;
+    use std::cell::RefCell;
+
+    /// Two deployments, of which the first is booted.
+    struct Two(RefCell<Deployments>);
+
+    impl Deployer for Two {
+        fn deployments(&self) -> Result<Deployments> {
+            Ok(self.0.borrow().clone())
+        }
+
+        fn check(&self, _image: &OstreeImageRef) -> Result<Offer> {
+            bail!("not asked")
+        }
+
+        fn stage(&self, _image: &OstreeImageRef, _digest: &str) -> Result<Deployment> {
+            bail!("not asked")
+        }
+
+        fn unstage(&self) -> Result<()> {
+            bail!("not asked")
+        }
+
+        fn rollback(&self) -> Result<Deployment> {
+            self.0.borrow_mut().0.swap(0, 1);
+            self.0.borrow().0.first().cloned().context("empty")
+        }
+    }
+
+    fn deployment(version: &str, booted: bool) -> Deployment {
+        Deployment {
+            checksum: version.repeat(64),
+            serial: 0,
+            stateroot: "nestos".to_owned(),
+            origin: Origin::Image("ostree-unverified-registry:h/nestos:stable".parse().unwrap()),
+            digest: Some(format!("sha256:{}", version.repeat(64))),
+            version: Some(version.to_owned()),
+            timestamp: 0,
+            booted,
+            staged: false,
+            pinned: false,
+        }
+    }
+
+    fn two() -> (tempfile::TempDir, Paths, Two) {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        let deployments = vec![deployment("4", true), deployment("5", false)];
+        (dir, paths, Two(RefCell::new(Deployments(deployments))))
+    }
+
+    fn first(two: &Two) -> String {
+        two.0.borrow().0[0].version.clone().unwrap()
+    }
+
+    #[test]
+    fn a_deployment_that_failed_here_is_no_way_back() {
+        let (_dir, paths, two) = two();
+        let bad = deployment("5", false).digest.unwrap();
+        let reason = DenyReason::HealthCheck("50-app failed".to_owned());
+        remember(&paths, |s| s.deny(&bad, reason, Timestamp::UNIX_EPOCH)).unwrap();
+        let refused = rollback(&two, &paths, Denied::Refuse).unwrap_err();
+        assert_eq!(
+            term::error_lines(&refused),
+            [
+                "error: 5 (555555555555), the only other deployment, is bad",
+                "hint: it failed its health check: 50-app failed (1970-01-01T00:00:00Z); \
+                 --allow-denied goes there all the same"
+            ]
+        );
+        assert_eq!(first(&two), "4");
+        rollback(&two, &paths, Denied::Allow).unwrap();
+        assert_eq!(first(&two), "5");
+        assert!(!StateFile::peek(&paths.state).unwrap().denies(&bad));
+    }
+
+    #[test]
+    fn a_rollback_can_be_undone() {
+        let (_dir, paths, two) = two();
+        rollback(&two, &paths, Denied::Refuse).unwrap();
+        let (old, new) = (deployment("4", true), deployment("5", false));
+        let state = StateFile::peek(&paths.state).unwrap();
+        assert!(state.denies(&old.digest.clone().unwrap()));
+        // After the reboot.
+        *two.0.borrow_mut() = Deployments(vec![
+            Deployment { booted: true, ..new },
+            Deployment { booted: false, ..old },
+        ]);
+        rollback(&two, &paths, Denied::Refuse).unwrap();
+        assert_eq!(first(&two), "4");
+    }
 }
