@@ -1,7 +1,7 @@
 //! From YAML nodes to values of the shapes in the schema. All type errors are collected; keys the
 //! schema does not know are left to [`unused`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use nestos_formats::yaml::{Node, Scalar, Value as Yaml, duplicate_keys};
 
@@ -45,7 +45,10 @@ pub(crate) fn config(
 /// Returns a mapping with nothing set.
 pub(crate) fn empty(shape: &'static Shape, dialect: &Dialect, at: &Path) -> Object {
     let mut object = Object::new(shape);
-    for field in shape.fields.iter().filter(|f| f.absent != Absent::Unset && dialect.has(f)) {
+    for field in shape.fields.iter().filter(|f| dialect.has(f)) {
+        if !matches!(field.absent_in(dialect), Absent::Zero | Absent::ZeroLeftOut) {
+            continue;
+        }
         let kind = match field.kind {
             Type::Int => Kind::Int(0),
             _ => Kind::Text(String::new()),
@@ -117,6 +120,7 @@ impl<'d> Decoder<'d> {
             Type::Object(shape) => self.object(node, shape, at)?.map(Kind::Object),
             Type::Texts(_) | Type::Objects(..) => self.list(node, kind, at)?.map(Kind::List),
             Type::Text | Type::Int | Type::Bool => self.scalar(node, kind, primitive(kind))?,
+            Type::Labels => self.labels(node)?.map(Kind::Labels),
         };
         self.leave(node);
         Ok(value.map(|kind| Value::new(at, kind)))
@@ -132,7 +136,7 @@ impl<'d> Decoder<'d> {
             return Ok(None);
         }
         let Some(entries) = node.entries() else {
-            let name = self.dialect.type_name(shape.home, shape.name);
+            let name = self.dialect.type_name(shape);
             return self.mismatch(node, &name).map(|()| None);
         };
         if self.report_duplicates(entries) {
@@ -166,7 +170,7 @@ impl<'d> Decoder<'d> {
         let mut fields = object.shape.fields.iter().filter(|field| dialect.has(field));
         let Some(field) = fields.find(|field| field.yaml == Some(name)) else { return Ok(()) };
         let at = at.key(field.yaml.unwrap_or_default());
-        if let Some(value) = self.value(node, field.kind, &at)? {
+        if let Some(value) = self.value(node, field.kind_in(dialect), &at)? {
             object.set(field.key(), value);
         }
         Ok(())
@@ -228,6 +232,30 @@ impl<'d> Decoder<'d> {
             values.extend(value);
         }
         Ok(Some(values))
+    }
+
+    /// Decodes a mapping whose keys are up to the user.
+    fn labels(&mut self, node: &Node) -> Result<Option<BTreeMap<String, String>>, String> {
+        if node.is_null() {
+            return Ok(None);
+        }
+        let Some(entries) = node.entries() else {
+            return self.mismatch(node, "map[string]string").map(|()| None);
+        };
+        let mut labels = BTreeMap::new();
+        if !self.report_duplicates(entries) {
+            for (key, value) in entries {
+                self.enter(value)?;
+                let text = self.scalar(value, Type::Text, "string")?;
+                self.leave(value);
+                let text = match text {
+                    Some(Kind::Text(text)) => text,
+                    _ => String::new(),
+                };
+                labels.extend(self.key(key).map(|key| (key, text)));
+            }
+        }
+        Ok(Some(labels))
     }
 
     fn scalar(&mut self, node: &Node, kind: Type, into: &str) -> Result<Option<Kind>, String> {
@@ -308,15 +336,15 @@ impl<'d> Decoder<'d> {
         if one == "string" {
             return one.to_owned();
         }
-        self.dialect.type_name(crate::schema::Layer::Base, one)
+        format!("{}.{one}", self.dialect.package(crate::schema::Layer::Base))
     }
 
     fn list_name(&self, kind: Type) -> String {
         match kind {
-            Type::Objects(shape, Some(name)) => self.dialect.type_name(shape.home, name),
-            Type::Objects(shape, None) => {
-                format!("[]{}", self.dialect.type_name(shape.home, shape.name))
+            Type::Objects(shape, Some(name)) => {
+                format!("{}.{name}", self.dialect.package(shape.home))
             }
+            Type::Objects(shape, None) => format!("[]{}", self.dialect.type_name(shape)),
             Type::Texts(one) => format!("[]{}", self.text_name(one)),
             _ => primitive(kind).to_owned(),
         }

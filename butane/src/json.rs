@@ -44,6 +44,16 @@ impl Printer {
                 self.close(']', items.is_empty());
             }
             Kind::Object(object) => self.object(object),
+            Kind::Labels(labels) => {
+                self.open('{');
+                for (n, (key, value)) in labels.iter().enumerate() {
+                    self.next(n == 0);
+                    self.text(key);
+                    self.out.push_str(if self.spacing == Spacing::Compact { ":" } else { ": " });
+                    self.text(value);
+                }
+                self.close('}', labels.is_empty());
+            }
         }
     }
 

@@ -2,11 +2,16 @@
 //! languages, its type and the version it appeared in. Parsing, output order, merging and
 //! duplicate detection all read this table; a new spec version is new `since` facts.
 
-pub(crate) use tables::{
-    BOOT_DEVICE, CLEVIS, CONFIG, CONTENTS, DISK, FILE, FILESYSTEM, IGNITION, LINK, LUKS, PARTITION,
-    RAID, STORAGE, SYSTEMD, TREE, UNIT,
+pub(crate) use dialects::{DIALECTS, Dialect, Feature, REMOVED, ignition_version};
+pub(crate) use tables::accounts::{DROPIN, QUADLET, SYSTEMD, UNIT, USER};
+pub(crate) use tables::config::{CONFIG, CONTENTS, IGNITION};
+pub(crate) use tables::disks::{CEX, CLEVIS, DISK, FILESYSTEM, LUKS, PARTITION, RAID};
+pub(crate) use tables::platform::{
+    BOOT_DEVICE, BOOT_DEVICE_LUKS, BOOT_DEVICE_MIRROR, GRUB_USER, METADATA, OPENSHIFT,
 };
+pub(crate) use tables::storage::{DIRECTORY, FILE, LINK, STORAGE, TREE};
 
+mod dialects;
 mod tables;
 
 /// A mapping with known keys, listed in the order Ignition prints them.
@@ -16,6 +21,8 @@ pub(crate) struct Shape {
     pub name: &'static str,
     /// Which layer of the reference compiler defines it; part of the name in type errors.
     pub home: Layer,
+    /// The name before a version, if it had another one.
+    pub formerly: Option<(&'static str, Since)>,
     /// What tells two entries of a list apart.
     pub identity: Identity,
     /// The keys.
@@ -35,8 +42,23 @@ pub(crate) struct Field {
     pub absent: Absent,
     /// When it appeared.
     pub since: Since,
+    /// What it was before a version, if anything else.
+    pub formerly: Option<Formerly>,
     /// How list entries relate to each other.
     pub list: ListRule,
+    /// Whether variant nestos has it before the version says so, with a warning.
+    pub extension: bool,
+}
+
+/// What a field was in the versions before `until`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Formerly {
+    /// What it held.
+    pub kind: Type,
+    /// What its absence meant.
+    pub absent: Absent,
+    /// The first version in which the present facts hold.
+    pub until: Since,
 }
 
 /// What a field holds.
@@ -54,6 +76,8 @@ pub(crate) enum Type {
     Texts(&'static str),
     /// A list of mappings; with a name for the list, if it has its own.
     Objects(&'static Shape, Option<&'static str>),
+    /// A mapping of any keys to texts.
+    Labels,
 }
 
 /// What the absence of a scalar means.
@@ -65,6 +89,8 @@ pub(crate) enum Absent {
     Zero,
     /// The zero value, which is left out of the output.
     ZeroLeftOut,
+    /// Unset; but a mapping that is given without content is printed.
+    UnsetOrEmpty,
 }
 
 /// The layer of the language that defines something.
@@ -72,8 +98,12 @@ pub(crate) enum Absent {
 pub(crate) enum Layer {
     /// Shared by all variants.
     Base,
-    /// Of the fcos family, which nestos belongs to.
+    /// Of the fcos family, which nestos and openshift build on.
     Fcos,
+    /// Of openshift, `4.N`.
+    Openshift,
+    /// Of each variant by itself: the outermost mapping.
+    Variant,
 }
 
 /// The first version with a field: the minor version of the layer's spec.
@@ -102,53 +132,6 @@ pub(crate) enum Identity {
     Partition,
 }
 
-/// A language version that can be compiled.
-#[derive(Debug)]
-pub(crate) struct Dialect {
-    /// The variant, as written in a config.
-    pub variant: &'static str,
-    /// The version, as written in a config.
-    pub version: &'static str,
-    /// The minor version of the base spec, `0.N`.
-    pub base: u8,
-    /// The minor version of the fcos spec, `1.N`, if the variant is of that family.
-    pub fcos: Option<u8>,
-    /// The minor version of the Ignition spec that is generated, `3.N.0`.
-    pub ignition: u8,
-}
-
-/// Every dialect this compiler knows.
-pub(crate) static DIALECTS: &[Dialect] =
-    &[Dialect { variant: "nestos", version: "1.0.0", base: 4, fcos: Some(4), ignition: 3 }];
-
-impl Dialect {
-    /// Returns the dialect of plain Ignition configs of spec `3.minor.0`.
-    pub(crate) fn of_ignition(minor: u8) -> Self {
-        Self { variant: "ignition", version: "", base: minor + 1, fcos: None, ignition: minor }
-    }
-
-    /// Returns whether this version has a field.
-    pub(crate) fn has(&self, field: &Field) -> bool {
-        match field.since {
-            Since(Layer::Base, minor) => self.base >= minor,
-            Since(Layer::Fcos, minor) => self.fcos.is_some_and(|have| have >= minor),
-        }
-    }
-
-    /// Returns the qualified name of a type, as the reference compiler prints it.
-    pub(crate) fn type_name(&self, home: Layer, name: &str) -> String {
-        match (home, self.fcos) {
-            (Layer::Fcos, Some(minor)) => format!("v1_{minor}.{name}"),
-            _ => format!("v0_{}.{name}", self.base),
-        }
-    }
-
-    /// Returns the version of the Ignition spec that is generated.
-    pub(crate) fn ignition_version(&self) -> String {
-        format!("3.{}.0", self.ignition)
-    }
-}
-
 impl Shape {
     /// Returns the position of a field by its [`Field::key`].
     pub(crate) fn position(&self, key: &str) -> Option<usize> {
@@ -162,6 +145,20 @@ impl Field {
         self.json.or(self.yaml).unwrap_or_default()
     }
 
+    /// Returns what the field holds in a version.
+    pub(crate) fn kind_in(&self, dialect: &Dialect) -> Type {
+        self.before(dialect).map_or(self.kind, |formerly| formerly.kind)
+    }
+
+    /// Returns what the absence of the field means in a version.
+    pub(crate) fn absent_in(&self, dialect: &Dialect) -> Absent {
+        self.before(dialect).map_or(self.absent, |formerly| formerly.absent)
+    }
+
+    fn before(&self, dialect: &Dialect) -> Option<&Formerly> {
+        self.formerly.as_ref().filter(|formerly| !dialect.reaches(formerly.until))
+    }
+
     const fn new(yaml: &'static str, json: &'static str, kind: Type) -> Self {
         Self {
             yaml: Some(yaml),
@@ -169,7 +166,9 @@ impl Field {
             kind,
             absent: Absent::Unset,
             since: Since(Layer::Base, 1),
+            formerly: None,
             list: ListRule::Keyed,
+            extension: false,
         }
     }
 
@@ -203,6 +202,30 @@ impl Field {
         self
     }
 
+    const fn since_openshift(mut self, minor: u8) -> Self {
+        self.since = Since(Layer::Openshift, minor);
+        self
+    }
+
+    /// Says what the field held before a version of the base spec.
+    const fn formerly(mut self, kind: Type, until: u8) -> Self {
+        let until = Since(Layer::Base, until);
+        self.formerly = Some(Formerly { kind, absent: self.absent, until });
+        self
+    }
+
+    /// Says what the absence of the field meant before a version of the base spec.
+    const fn formerly_absent(mut self, absent: Absent, until: u8) -> Self {
+        let until = Since(Layer::Base, until);
+        self.formerly = Some(Formerly { kind: self.kind, absent, until });
+        self
+    }
+
+    const fn extension(mut self) -> Self {
+        self.extension = true;
+        self
+    }
+
     const fn concatenated(mut self) -> Self {
         self.list = ListRule::Concatenated;
         self
@@ -218,18 +241,27 @@ impl Field {
 mod tests {
     use super::*;
 
+    fn nestos() -> &'static Dialect {
+        Dialect::find("nestos", "1.0.0").unwrap()
+    }
+
     #[test]
     fn fields_appear_in_the_version_that_has_them() {
-        let new = Dialect { base: 5, fcos: Some(5), ..Dialect::of_ignition(4) };
+        let (new, nestos) = (Dialect::find("fcos", "1.5.0").unwrap(), nestos());
         let discard = &LUKS.fields[LUKS.position("discard").unwrap()];
-        assert!(new.has(discard) && !DIALECTS[0].has(discard));
+        assert!(new.has(discard) && !nestos.has(discard));
         let boot_device = &CONFIG.fields[CONFIG.position("boot_device").unwrap()];
-        assert!(DIALECTS[0].has(boot_device) && !Dialect::of_ignition(3).has(boot_device));
+        assert!(nestos.has(boot_device) && !Dialect::of_ignition(3).has(boot_device));
     }
 
     #[test]
     fn type_names_carry_the_version_of_their_layer() {
-        assert_eq!(DIALECTS[0].type_name(Layer::Base, "File"), "v0_4.File");
-        assert_eq!(DIALECTS[0].type_name(Layer::Fcos, "Config"), "v1_4.Config");
+        assert_eq!(nestos().type_name(&FILE), "v0_4.File");
+        assert_eq!(nestos().type_name(&CONFIG), "v1_4.Config");
+        let newest = Dialect::find("openshift", "4.23.0-experimental").unwrap();
+        assert_eq!(newest.type_name(&FILE), "v0_8_exp.File");
+        assert_eq!(newest.type_name(&CONFIG), "v4_23_exp.Config");
+        let oldest = Dialect::find("fcos", "1.0.0").unwrap();
+        assert_eq!(oldest.type_name(&CONTENTS), "v0_1.FileContents");
     }
 }

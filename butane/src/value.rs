@@ -1,5 +1,7 @@
 //! The config between parsing and printing: values that know which source path they came from.
 
+use std::collections::BTreeMap;
+
 use crate::path::Path;
 use crate::schema::{Field, Identity, Shape};
 
@@ -27,6 +29,8 @@ pub(crate) enum Kind {
     List(Vec<Value>),
     /// A mapping with a known shape.
     Object(Object),
+    /// A mapping with keys of the user.
+    Labels(BTreeMap<String, String>),
 }
 
 /// A mapping whose keys are in the order of its shape.

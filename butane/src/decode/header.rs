@@ -3,7 +3,7 @@
 use nestos_formats::yaml::Node;
 
 use super::{Decoder, Undecodable};
-use crate::schema::{DIALECTS, Dialect, Type};
+use crate::schema::{DIALECTS, Dialect, REMOVED, Type};
 
 /// Reads `variant` and `version` and finds the dialect they name.
 pub(crate) fn dialect(root: &Node) -> Result<&'static Dialect, Undecodable> {
@@ -17,8 +17,11 @@ pub(crate) fn dialect(root: &Node) -> Result<&'static Dialect, Undecodable> {
     let Some(version) = semver(&version) else {
         return Err("error parsing version; must be a valid semver".to_owned().into());
     };
-    let mut known = DIALECTS.iter();
-    known.find(|d| d.variant == variant && d.version == version).ok_or_else(|| {
+    let mut removed = REMOVED.iter();
+    if let Some(removed) = removed.find(|r| r.variant == variant && r.version == version) {
+        return Err(removed.advice.to_owned().into());
+    }
+    Dialect::find(&variant, &version).ok_or_else(|| {
         format!("No translator exists for variant {variant} with version {version}").into()
     })
 }

@@ -54,7 +54,7 @@ impl Walk<'_> {
             let Some(name) = field.yaml else { continue };
             let Some(below) = node.get(name) else { continue };
             let at = at.key(name);
-            match field.kind {
+            match field.kind_in(dialect) {
                 Type::Object(shape) => {
                     let object = object.and_then(|object| object.object(field.key()));
                     self.object(below, object, shape, &at);
@@ -67,7 +67,7 @@ impl Walk<'_> {
                         }
                     }
                 }
-                Type::Text | Type::Int | Type::Bool | Type::Texts(_) => {}
+                Type::Text | Type::Int | Type::Bool | Type::Texts(_) | Type::Labels => {}
             }
         }
     }

@@ -95,7 +95,9 @@ impl Types<'_> {
             let folded = || known().find(|field| field.key().eq_ignore_ascii_case(name));
             let Some(field) = exact.or_else(folded) else { continue };
             self.keys.push(field.key());
-            if let Some(value) = self.value(node, field.kind, shape.name, &at.key(field.key())) {
+            if let Some(value) =
+                self.value(node, field.kind_in(dialect), shape.name, &at.key(field.key()))
+            {
                 object.set(field.key(), value);
             }
             self.keys.pop();
@@ -109,6 +111,7 @@ impl Types<'_> {
             Type::Text => "string".to_owned(),
             Type::Int => "int".to_owned(),
             Type::Bool => "bool".to_owned(),
+            Type::Labels => "map[string]string".to_owned(),
             Type::Object(shape) => format!("types.{}", shape.name),
             Type::Objects(shape, _) => format!("[]types.{}", shape.name),
             Type::Texts(one) => format!("[]{one}"),
