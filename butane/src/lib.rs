@@ -12,6 +12,7 @@ use nestos_formats::yaml::{self, Stage, YamlError};
 use crate::decode::Undecodable;
 
 pub use crate::json::Spacing;
+pub use crate::lang::{Lang, UnknownLang};
 pub use crate::path::{Part, Path};
 pub use crate::render::{Color, Layout, render};
 pub use crate::report::{Entry, Report, Severity};
@@ -21,11 +22,14 @@ mod decode;
 mod files_dir;
 pub mod ignition;
 mod json;
+mod lang;
 mod path;
 mod render;
 mod report;
 mod scalar;
 mod schema;
+#[allow(dead_code, reason = "what suggests keys follows")]
+mod suggest;
 mod translate;
 mod value;
 
