@@ -8,7 +8,8 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Debug, Clone)]
 pub(crate) struct FilesDir(Option<PathBuf>);
 
-const NOT_GIVEN: &str = "local file paths are relative to a files directory that must be \
+/// What is said where a local file is named and there is no directory to look in.
+pub(crate) const NOT_GIVEN: &str = "local file paths are relative to a files directory that must be \
                          specified with -d/--files-dir";
 const ESCAPES: &str = "local file path traverses outside the files directory";
 
@@ -38,6 +39,12 @@ impl FilesDir {
             return Err(ESCAPES.to_owned());
         }
         Ok(joined)
+    }
+
+    /// Reads the file of a local name, which must hold text.
+    pub(crate) fn read_text(&self, local: &str) -> Result<String, String> {
+        let text = String::from_utf8(self.read(local)?);
+        text.map_err(|e| format!("{local} is not UTF-8: {}", e.utf8_error()))
     }
 
     /// Reads the file of a local name.

@@ -4,7 +4,7 @@ use nestos_formats::yaml::{Mark, Node};
 
 use crate::path::Path;
 use crate::report::{Entry, Report, Severity};
-use crate::schema::{CONFIG, Dialect};
+use crate::schema::{CONFIG, Dialect, ignition_version};
 
 mod duplicates;
 mod json_text;
@@ -13,13 +13,11 @@ mod rules;
 
 pub(crate) use rules::{Names, check_generated};
 
-/// The newest spec, `3.N.0`, whose rules are known here.
-const NEWEST_CHECKED: u8 = 4;
-/// The newest spec that is recognized.
-const NEWEST: u8 = 6;
+/// The newest spec, `3.N`, that is known here.
+const NEWEST: u8 = 7;
 
-/// Checks an Ignition config in JSON, specs 3.0.0 to 3.4.0: syntax, types, values; unknown keys
-/// and what is probably not meant are warnings. Newer specs pass with a warning that says so.
+/// Checks an Ignition config in JSON, specs 3.0.0 to 3.6.0 and the experimental 3.7.0: syntax,
+/// types, values; unknown keys and what is probably not meant are warnings.
 pub fn validate(text: &[u8]) -> Report {
     let mut report = Report::default();
     let fail = |report: Report, reason: String| Report { failure: Some(reason), ..report };
@@ -36,13 +34,7 @@ pub fn validate(text: &[u8]) -> Report {
         }
     };
     let minor = match version(&root) {
-        Version::Known(minor) if minor <= NEWEST_CHECKED => minor,
-        Version::Known(minor) => {
-            let at = Path::default().key("ignition").key("version");
-            report.warning(&at, format!("the rules of spec 3.{minor}.0 are not checked here"));
-            report.locate(&root);
-            return report;
-        }
+        Version::Known(minor) => minor,
         Version::Other => return fail(report, "unsupported config version".to_owned()),
         Version::Missing => {
             return fail(report, "invalid config version (couldn't parse)".to_owned());
@@ -89,6 +81,11 @@ pub(crate) fn embedded(text: &[u8], minor: u8) -> Result<Report, Unreadable> {
     }
 }
 
+/// Returns the scheme of a URL in lower case; `None` if it is not one.
+pub(crate) fn scheme(url: &str) -> Option<String> {
+    rules::scheme(url)
+}
+
 fn checked(root: &Node, minor: u8) -> Report {
     let dialect = Dialect::of_ignition(minor);
     let mut report = Report::default();
@@ -115,12 +112,11 @@ enum Version {
 fn version(root: &Node) -> Version {
     let text = root.get("ignition").and_then(|node| node.get("version")).and_then(Node::as_str);
     let Some(text) = text else { return Version::Missing };
+    if let Some(minor) = (0..=NEWEST).find(|minor| ignition_version(*minor) == text) {
+        return Version::Known(minor);
+    }
     let numbers: Vec<Option<u64>> = text.split('.').map(|n| n.parse().ok()).collect();
     match numbers.as_slice() {
-        [Some(3), Some(minor), Some(0)] => match u8::try_from(*minor) {
-            Ok(minor) if minor <= NEWEST => Version::Known(minor),
-            _ => Version::Other,
-        },
         [Some(_), Some(_), Some(_)] => Version::Other,
         [Some(_), Some(_), _] if text.contains('-') => Version::Other,
         _ => Version::Missing,
@@ -146,8 +142,10 @@ mod tests {
         assert_eq!(lines(" "), "not a config (empty)");
         assert_eq!(lines("{}"), "invalid config version (couldn't parse)");
         assert_eq!(lines(r#"{"ignition": {"version": "3.9.0"}}"#), "unsupported config version");
-        let newer = validate(br#"{"ignition": {"version": "3.5.0"}}"#);
-        assert!(!newer.is_fatal() && newer.entries.len() == 1);
+        assert_eq!(lines(r#"{"ignition": {"version": "3.7.0"}}"#), "unsupported config version");
+        for known in ["3.0.0", "3.5.0", "3.7.0-experimental"] {
+            assert_eq!(lines(&format!(r#"{{"ignition": {{"version": "{known}"}}}}"#)), "");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Writes Ignition JSON: keys in the order of the schema, nothing that is unset, and the escapes
 //! of the reference compiler.
 
-use crate::schema::Absent;
+use crate::schema::{Absent, Dialect, Field};
 use crate::value::{Kind, Object, Value};
 
 /// How the output is laid out.
@@ -15,19 +15,20 @@ pub enum Spacing {
 }
 
 /// Prints a config, without a line end.
-pub(crate) fn print(config: &Object, spacing: Spacing) -> String {
-    let mut printer = Printer { out: String::new(), spacing, depth: 0 };
+pub(crate) fn print(config: &Object, dialect: &Dialect, spacing: Spacing) -> String {
+    let mut printer = Printer { out: String::new(), dialect, spacing, depth: 0 };
     printer.object(config);
     printer.out
 }
 
-struct Printer {
+struct Printer<'d> {
     out: String,
+    dialect: &'d Dialect,
     spacing: Spacing,
     depth: usize,
 }
 
-impl Printer {
+impl Printer<'_> {
     fn value(&mut self, value: &Value) {
         match &value.kind {
             Kind::Text(text) => self.text(text),
@@ -60,8 +61,11 @@ impl Printer {
     fn object(&mut self, object: &Object) {
         self.open('{');
         let mut empty = true;
-        for (field, value) in object.fields().filter(|(f, v)| !is_left_out(f.absent, v)) {
+        for (field, value) in object.fields() {
             let Some(key) = field.json else { continue };
+            if is_left_out(field, value, self.dialect) {
+                continue;
+            }
             self.next(empty);
             empty = false;
             self.text(key);
@@ -113,10 +117,11 @@ impl Printer {
 }
 
 /// Returns whether a value says nothing: an unset zero, or a collection without content.
-fn is_left_out(absent: Absent, value: &Value) -> bool {
+fn is_left_out(field: &Field, value: &Value, dialect: &Dialect) -> bool {
+    let absent = field.absent_in(dialect);
     match &value.kind {
         Kind::List(items) => items.is_empty(),
-        Kind::Object(object) => is_empty(object),
+        Kind::Object(object) => absent != Absent::UnsetOrEmpty && is_empty(object, dialect),
         Kind::Int(0) => absent == Absent::ZeroLeftOut,
         Kind::Text(text) => absent == Absent::ZeroLeftOut && text.is_empty(),
         _ => false,
@@ -124,8 +129,8 @@ fn is_left_out(absent: Absent, value: &Value) -> bool {
 }
 
 /// Returns whether a mapping prints as `{}`.
-fn is_empty(object: &Object) -> bool {
-    object.fields().all(|(field, value)| field.json.is_none() || is_left_out(field.absent, value))
+fn is_empty(object: &Object, dialect: &Dialect) -> bool {
+    object.fields().all(|(field, value)| field.json.is_none() || is_left_out(field, value, dialect))
 }
 
 fn escape(c: char) -> Option<String> {
@@ -160,24 +165,28 @@ mod tests {
         Object::new(&CONFIG).with("storage", &at, storage)
     }
 
+    fn print_nestos(config: &Object, spacing: Spacing) -> String {
+        print(config, &Dialect::of_ignition(3), spacing)
+    }
+
     #[test]
     fn keys_stand_in_the_order_of_the_schema_and_empty_lists_are_left_out() {
         assert_eq!(
-            print(&sample("x"), Spacing::Compact),
+            print_nestos(&sample("x"), Spacing::Compact),
             r#"{"storage":{"files":[{"path":"/a","contents":{"source":"x"},"mode":420}]}}"#
         );
     }
 
     #[test]
     fn text_is_escaped_as_the_reference_does() {
-        let text = print(&sample("<a>&\"\\\n\t\x08\x7fé\u{2028}"), Spacing::Compact);
+        let text = print_nestos(&sample("<a>&\"\\\n\t\x08\x7fé\u{2028}"), Spacing::Compact);
         let want = r#""\u003ca\u003e\u0026\"\\\n\t\u0008"#;
         assert!(text.contains(&format!("{want}\x7fé\\u2028\"")), "{text}");
     }
 
     #[test]
     fn indented_output_has_two_spaces_a_level() {
-        let text = print(&sample("x"), Spacing::Indented);
+        let text = print_nestos(&sample("x"), Spacing::Indented);
         assert!(text.starts_with("{\n  \"storage\": {\n    \"files\": [\n      {\n"), "{text}");
         assert!(text.ends_with("\n    ]\n  }\n}"), "{text}");
     }

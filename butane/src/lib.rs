@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use nestos_formats::yaml::{self, Stage, YamlError};
 
 use crate::decode::Undecodable;
+use crate::translate::Translated;
 
 pub use crate::json::Spacing;
 pub use crate::lang::{Lang, UnknownLang};
@@ -23,6 +24,7 @@ mod files_dir;
 pub mod ignition;
 mod json;
 mod lang;
+mod machine_config;
 mod path;
 mod render;
 mod report;
@@ -40,6 +42,18 @@ pub struct Options {
     pub files_dir: Option<PathBuf>,
     /// How the JSON is laid out.
     pub spacing: Spacing,
+    /// What becomes of the parts that variants such as openshift wrap around an Ignition config.
+    pub wrapping: Wrapping,
+}
+
+/// Whether an Ignition config is wrapped in what its variant wraps it in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wrapping {
+    /// It is, where there is such a thing.
+    #[default]
+    AsVariant,
+    /// It is not.
+    None,
 }
 
 /// A compiled config.
@@ -47,6 +61,8 @@ pub struct Options {
 pub struct Compiled {
     /// The Ignition config, without a line end after it.
     pub json: String,
+    /// The machine config around it, as YAML, for variant openshift; without a line end.
+    pub machine_config: Option<String>,
     /// The version of the Ignition spec it is written for, such as `3.3.0`.
     pub ignition_version: String,
     /// What the user should know; never fatal.
@@ -62,7 +78,8 @@ impl Compiled {
 
 /// Compiles a Butane config. The report of an `Err` says what is wrong and where; print it with
 /// [`render`], then its `failure`.
-pub fn compile(input: &[u8], options: &Options) -> Result<Compiled, Report> {
+pub fn compile(input: impl AsRef<[u8]>, options: &Options) -> Result<Compiled, Report> {
+    let input = input.as_ref();
     let failed = |e: Undecodable| Report { causes: e.causes, ..Report::failed(e.message) };
     let root = yaml::parse_lenient(input).map_err(|e| failed(unreadable(&e)))?;
     let dialect = decode::header::dialect(&root).map_err(failed)?;
@@ -79,16 +96,19 @@ pub fn compile(input: &[u8], options: &Options) -> Result<Compiled, Report> {
         return Err(fatal);
     }
     let files_dir = files_dir::FilesDir::new(options.files_dir.as_deref());
-    let (config, found) = translate::translate(config, dialect, &files_dir);
+    let (translated, found) = translate::translate(config, dialect, &files_dir, options.wrapping);
     if let Some(fatal) = add(found, SOURCE) {
         return Err(fatal);
     }
+    let Translated { config, machine } = translated;
     let found = ignition::check_generated(&config, dialect, ignition::Names::AsInButane);
     if let Some(fatal) = add(found, "config generated was invalid") {
         return Err(fatal);
     }
-    let json = json::print(&config, options.spacing);
-    Ok(Compiled { json, ignition_version: dialect.ignition_version(), warnings: report })
+    let json = json::print(&config, dialect, options.spacing);
+    let machine_config = machine.map(|machine| machine_config::print(&machine, &json));
+    let ignition_version = dialect.ignition_version();
+    Ok(Compiled { json, machine_config, ignition_version, warnings: report })
 }
 
 fn unreadable(error: &YamlError) -> Undecodable {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use nestos_butane::{Color, Layout, Options, Report, Spacing, compile, render};
+use nestos_butane::{Color, Layout, Options, Report, Spacing, Wrapping, compile, render};
 
 use cli::{Cli, When};
 
@@ -44,6 +44,7 @@ fn run(cli: &Cli) -> Result<(), String> {
     let options = Options {
         files_dir: cli.files_dir.clone(),
         spacing: if cli.switches.pretty { Spacing::Indented } else { Spacing::Compact },
+        wrapping: if cli.switches.raw { Wrapping::None } else { Wrapping::AsVariant },
     };
     let layout = match cli.switches.raw_errors {
         true => Layout::Lines,
@@ -61,7 +62,7 @@ fn run(cli: &Cli) -> Result<(), String> {
     if cli.switches.check {
         return Ok(());
     }
-    let text = compiled.json + "\n";
+    let text = compiled.machine_config.unwrap_or(compiled.json) + "\n";
     match &cli.output {
         None => write_stdout(&text),
         Some(path) => write_file(path, &text)

@@ -88,6 +88,19 @@ pub(crate) fn as_bool(resolved: &Resolved, text: &str) -> Option<bool> {
     }
 }
 
+/// Returns whether a text without quotes is read as that text by readers of YAML 1.1 and 1.2 alike.
+pub(crate) fn reads_as_text(text: &str) -> bool {
+    let nothing = matches!(text, "" | "~" | "null" | "Null" | "NULL" | "<<" | "=");
+    let words = ["y", "n", "yes", "no", "on", "off"];
+    let word = words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    // YAML 1.1 reads 1:30 as a number of base 60.
+    let digits = text.trim_start_matches(['+', '-']);
+    let base_60 = digits.contains(':')
+        && digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.bytes().all(|b| b.is_ascii_digit() || b":_.".contains(&b));
+    !nothing && !word && !base_60 && guess(text) == Resolved::Text
+}
+
 fn guess(text: &str) -> Resolved {
     match text {
         "true" | "True" | "TRUE" => return Resolved::Bool(true),

@@ -5,10 +5,8 @@
 pub(crate) use dialects::{DIALECTS, Dialect, Feature, REMOVED, ignition_version};
 pub(crate) use tables::accounts::{DROPIN, QUADLET, SYSTEMD, UNIT, USER};
 pub(crate) use tables::config::{CONFIG, CONTENTS, IGNITION};
-pub(crate) use tables::disks::{CEX, CLEVIS, DISK, FILESYSTEM, LUKS, PARTITION, RAID};
-pub(crate) use tables::platform::{
-    BOOT_DEVICE, BOOT_DEVICE_LUKS, BOOT_DEVICE_MIRROR, GRUB_USER, METADATA, OPENSHIFT,
-};
+pub(crate) use tables::disks::{CLEVIS, DISK, FILESYSTEM, LUKS, PARTITION, RAID};
+pub(crate) use tables::platform::{BOOT_DEVICE, GRUB_USER, METADATA, OPENSHIFT};
 pub(crate) use tables::storage::{DIRECTORY, FILE, LINK, STORAGE, TREE};
 
 mod dialects;

@@ -1,6 +1,7 @@
 //! From a config with sugar to one that Ignition knows: each kind of sugar becomes a fragment,
 //! the fragments are merged below what the user wrote.
 
+use crate::Wrapping;
 use crate::files_dir::FilesDir;
 use crate::path::Path;
 use crate::report::Report;
@@ -10,10 +11,26 @@ use crate::value::{Kind, Object, Value};
 pub(crate) mod boot_device;
 mod contents;
 mod data_url;
+mod filters;
+mod grub;
+mod machine_config;
 mod merge;
 mod mount_unit;
+mod nodes;
 mod partitions;
+pub(crate) mod quadlet;
 mod tree;
+
+pub(crate) use machine_config::MachineConfig;
+
+/// A config without sugar.
+#[derive(Debug)]
+pub(crate) struct Translated {
+    /// The Ignition config.
+    pub config: Object,
+    /// What an openshift config wraps around it.
+    pub machine: Option<MachineConfig>,
+}
 
 /// Compiles the sugar of a config that passed the source checks. On errors the result is not
 /// usable.
@@ -21,28 +38,46 @@ pub(crate) fn translate(
     mut config: Object,
     dialect: &Dialect,
     files_dir: &FilesDir,
-) -> (Object, Report) {
+    wrapping: Wrapping,
+) -> (Translated, Report) {
     let mut report = Report::default();
     let sources = contents::Sources { files_dir, dialect };
     contents::expand(&mut config, &Path::default(), &sources, &mut report);
-    if let Some(units) = mount_unit::fragment(&config) {
+    if let Some(units) = mount_unit::fragment(&config, dialect) {
         config = merge::merge(units, config);
     }
     if let Some(Kind::Object(storage)) = config.get_mut("storage").map(|value| &mut value.kind) {
-        tree::expand(storage, files_dir, &mut report);
+        tree::expand(storage, &sources, &mut report);
     }
+    quadlet::expand(&mut config, &sources, &mut report);
     if report.is_fatal() {
-        return (config, report);
+        return (Translated { config, machine: None }, report);
     }
     if dialect.fcos.is_some() {
-        if let Some(boot) = boot_device::fragment(&config) {
+        if let Some(boot) = boot_device::fragment(&config, dialect) {
             config = merge::merge(boot, config);
         }
         partitions::check_numbers(&config, &mut report);
+        if let Some(grub) = grub::fragment(&config, &sources) {
+            config = merge::merge(grub, config);
+        }
     }
     set_version(&mut config, dialect);
+    let mut machine = MachineConfig::take(&mut config);
+    if let Some(machine) = &machine {
+        machine.apply(&mut config, dialect);
+        machine.check(&config, dialect, &mut report);
+    }
+    if wrapping == Wrapping::None {
+        for left_out in machine.take().iter().flat_map(MachineConfig::beside_ignition) {
+            report.warning(left_out, "field ignored in raw mode");
+        }
+    }
     strip_sugar(&mut config);
-    (config, report)
+    if !report.is_fatal() {
+        filters::check(&config, dialect, &mut report);
+    }
+    (Translated { config, machine }, report)
 }
 
 fn set_version(config: &mut Object, dialect: &Dialect) {

@@ -25,6 +25,20 @@ struct Walk<'d> {
 }
 
 impl Walk<'_> {
+    /// Says that a key is not part of the language that others know by this name.
+    fn extension(&mut self, entries: &[(Node, Node)], name: &'static str, at: &Path) {
+        let key = entries.iter().find(|(key, _)| key.key_text() == Some(name));
+        self.report.entries.extend(key.map(|(key, _)| Entry {
+            severity: Severity::Warning,
+            path: Some(at.key(name)),
+            at: Some(key.start),
+            message: format!(
+                "{name} is an extension of variant {}; other compilers ignore it",
+                self.dialect.variant
+            ),
+        }));
+    }
+
     fn object(&mut self, node: &Node, object: Option<&Object>, shape: &'static Shape, at: &Path) {
         // A root that is null holds nothing that could be unknown.
         let Some(entries) = node.entries().filter(|_| !node.alias) else {
@@ -52,6 +66,9 @@ impl Walk<'_> {
         }
         for field in fields() {
             let Some(name) = field.yaml else { continue };
+            if !dialect.reaches(field.since) {
+                self.extension(entries, name, at);
+            }
             let Some(below) = node.get(name) else { continue };
             let at = at.key(name);
             match field.kind_in(dialect) {

@@ -27,6 +27,11 @@ pub(crate) enum Names {
     AsInButane,
 }
 
+/// Returns the scheme of a URL in lower case; `None` if it is not one.
+pub(crate) fn scheme(text: &str) -> Option<String> {
+    url::parse(text).ok().map(|url| url.scheme)
+}
+
 /// Checks a whole config: duplicates, then the rules of its spec version.
 pub(crate) fn check_generated(config: &Object, dialect: &Dialect, names: Names) -> Report {
     let mut report = Report::default();

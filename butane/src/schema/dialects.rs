@@ -117,8 +117,6 @@ pub(crate) enum Feature {
     LayoutRequired,
     /// A LUKS boot device needs a method.
     LuksMethodRequired,
-    /// Files of trees have owners and modes of their own.
-    TreeAttributes,
 }
 
 impl Feature {
@@ -127,7 +125,6 @@ impl Feature {
             Self::ShortestContents => Since(Layer::Base, 2),
             Self::RemoteMounts => Since(Layer::Base, 3),
             Self::SwapUnits => Since(Layer::Base, 4),
-            Self::TreeAttributes => Since(Layer::Base, 7),
             Self::RootSize => Since(Layer::Fcos, 3),
             Self::MountPointRules | Self::NoReuseByLabel | Self::S390xLayouts => {
                 Since(Layer::Fcos, 6)
@@ -165,7 +162,14 @@ impl Dialect {
 
     /// Returns whether this version behaves in a way.
     pub(crate) fn does(&self, feature: Feature) -> bool {
-        self.reaches(feature.since())
+        let left_out = self.openshift.is_some()
+            && matches!(feature, Feature::MountPointRules | Feature::NoReuseByLabel);
+        self.reaches(feature.since()) && !left_out
+    }
+
+    /// Returns whether contents may be compressed: the first machine configs did not allow it.
+    pub(crate) fn compresses(&self) -> bool {
+        self.openshift.is_none_or(|minor| minor >= 10)
     }
 
     /// Returns the qualified name of a type, as the reference compiler prints it.

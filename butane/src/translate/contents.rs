@@ -1,11 +1,11 @@
-//! `inline` and `local` contents become data URLs.
+//! `inline` and `local` contents become data URLs; other local files become text.
 
 use super::data_url::{Compress, GZIP, encode};
 use crate::check::{is_merged_config, merged_config};
-use crate::files_dir::FilesDir;
+use crate::files_dir::{FilesDir, NOT_GIVEN};
 use crate::path::Path;
 use crate::report::Report;
-use crate::schema::{CONTENTS, Dialect};
+use crate::schema::{CONTENTS, DROPIN, Dialect, Feature, UNIT, USER};
 use crate::value::{Kind, Object, Value};
 
 /// What contents are made from, besides the config.
@@ -17,10 +17,30 @@ pub(crate) struct Sources<'s> {
     pub dialect: &'s Dialect,
 }
 
+impl Sources<'_> {
+    /// Returns how contents are encoded whose compression the config leaves open.
+    pub(crate) fn compress(&self, resource: &Object) -> Compress {
+        if !self.dialect.does(Feature::ShortestContents) {
+            return Compress::PercentOnly;
+        }
+        match resource.filled("compression") {
+            Some(_) => Compress::Given,
+            None if self.dialect.compresses() => Compress::IfShorter,
+            None => Compress::Never,
+        }
+    }
+}
+
 /// Replaces the inline and local contents everywhere in `object`.
 pub(crate) fn expand(object: &mut Object, at: &Path, sources: &Sources<'_>, report: &mut Report) {
     if std::ptr::eq(object.shape, &raw const CONTENTS) {
         resource(object, at, sources, report);
+    } else if std::ptr::eq(object.shape, &raw const UNIT)
+        || std::ptr::eq(object.shape, &raw const DROPIN)
+    {
+        unit_text(object, at, sources, report);
+    } else if std::ptr::eq(object.shape, &raw const USER) {
+        ssh_keys(object, at, sources, report);
     }
     for (_, value) in object.fields_mut() {
         let origin = value.origin.clone();
@@ -43,7 +63,7 @@ pub(crate) fn expand(object: &mut Object, at: &Path, sources: &Sources<'_>, repo
 pub(crate) fn set(resource: &mut Object, bytes: &[u8], compress: Compress, origin: &Path) {
     let encoded = encode(bytes, compress);
     resource.set("source", Value::new(origin, encoded.url));
-    if compress == Compress::IfShorter {
+    if matches!(compress, Compress::IfShorter | Compress::Never) {
         // Always explicit, so that merging configs cannot inherit another compression.
         let compression = if encoded.gzipped { GZIP } else { "" };
         resource.set("compression", Value::new(origin, compression));
@@ -51,10 +71,7 @@ pub(crate) fn set(resource: &mut Object, bytes: &[u8], compress: Compress, origi
 }
 
 fn resource(object: &mut Object, at: &Path, sources: &Sources<'_>, report: &mut Report) {
-    let compress = match object.filled("compression") {
-        Some(_) => Compress::Never,
-        None => Compress::IfShorter,
-    };
+    let compress = sources.compress(object);
     if let Some(Value { kind: Kind::Text(local), .. }) = object.take("local") {
         let origin = at.key("local");
         match sources.files_dir.read(&local) {
@@ -73,5 +90,38 @@ fn resource(object: &mut Object, at: &Path, sources: &Sources<'_>, report: &mut 
         Some(Kind::Text(text)) => set(object, text.as_bytes(), compress, &origin),
         Some(Kind::Bytes(bytes)) => set(object, &bytes, compress, &origin),
         _ => {}
+    }
+}
+
+/// Reads the text of a unit or drop-in from a file.
+fn unit_text(object: &mut Object, at: &Path, sources: &Sources<'_>, report: &mut Report) {
+    let Some(local) = object.take("contents_local") else { return };
+    let Some(name) = local.as_text().filter(|name| !name.is_empty()) else { return };
+    match sources.files_dir.read_text(name) {
+        Ok(text) => object.set("contents", Value::new(&at.key("contents_local"), text)),
+        Err(message) => report.error(&at.key("contents_local"), message),
+    }
+}
+
+/// Appends the keys of files, one a line, to those that the config spells out.
+fn ssh_keys(user: &mut Object, at: &Path, sources: &Sources<'_>, report: &mut Report) {
+    let origin = at.key("ssh_authorized_keys_local");
+    let Some(Value { kind: Kind::List(files), .. }) = user.take("ssh_authorized_keys_local") else {
+        return;
+    };
+    if !files.is_empty() && sources.files_dir.is_missing() {
+        return report.error(&origin, NOT_GIVEN);
+    }
+    for file in &files {
+        let text = match sources.files_dir.read_text(file.as_text().unwrap_or_default()) {
+            Ok(text) => text,
+            Err(message) => {
+                report.error(&file.origin, message);
+                continue;
+            }
+        };
+        let Some(keys) = user.list_mut("sshAuthorizedKeys", &origin) else { continue };
+        let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        keys.extend(lines.filter(|line| !line.is_empty()).map(|l| Value::new(&file.origin, l)));
     }
 }

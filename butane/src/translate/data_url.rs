@@ -18,6 +18,9 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')');
 
+const SCHEME: &str = "data:";
+const BASE64: &str = ";base64,";
+
 /// The value of `compression` for gzip; its length counts against compressing.
 pub(crate) const GZIP: &str = "gzip";
 
@@ -37,31 +40,64 @@ pub(crate) struct DataUrl {
 pub(crate) enum Compress {
     /// If that is shorter.
     IfShorter,
-    /// No: the config says how they are compressed.
+    /// No.
     Never,
+    /// No: the config says how they are compressed.
+    Given,
+    /// No, nor may they become base64.
+    PercentOnly,
 }
 
 /// Encodes `bytes`.
 pub(crate) fn encode(bytes: &[u8], compress: Compress) -> DataUrl {
-    let mut opaque = format!(",{}", percent_encode(bytes, UNRESERVED));
-    if base64_length(bytes.len()) < opaque.len() {
-        opaque = base64(bytes);
-    }
-    let zipped = (compress == Compress::IfShorter).then(|| gzip(bytes)).flatten();
-    if let Some(zipped) = zipped
-        && base64_length(zipped.len() + REFERENCE_TRAILER) + GZIP.len() < opaque.len()
+    let percent = percent_length(bytes);
+    let plain = match compress {
+        Compress::PercentOnly => percent,
+        _ => percent.min(base64_length(bytes.len())),
+    };
+    if compress == Compress::IfShorter
+        && let Some(zipped) = gzip_below(bytes, plain)
     {
-        return DataUrl { url: format!("data:{}", base64(&zipped)), gzipped: true };
+        return DataUrl { url: base64(&zipped), gzipped: true };
     }
-    DataUrl { url: format!("data:{opaque}"), gzipped: false }
+    let url = if plain < percent { base64(bytes) } else { percent_encoded(bytes, percent) };
+    DataUrl { url, gzipped: false }
+}
+
+/// Compresses, if the result as base64 is shorter than `limit` characters.
+fn gzip_below(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
+    gzip(bytes)
+        .filter(|zipped| base64_length(zipped.len() + REFERENCE_TRAILER) + GZIP.len() < limit)
+}
+
+/// Returns the length of the percent-encoded bytes with what goes before them.
+fn percent_length(bytes: &[u8]) -> usize {
+    let escaped = bytes.iter().filter(|byte| !is_unreserved(**byte)).count();
+    ",".len() + bytes.len() + 2 * escaped
+}
+
+fn percent_encoded(bytes: &[u8], length: usize) -> String {
+    let mut url = String::with_capacity(SCHEME.len() + length);
+    url.push_str(SCHEME);
+    url.push(',');
+    url.extend(percent_encode(bytes, UNRESERVED));
+    url
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte)
 }
 
 fn base64(bytes: &[u8]) -> String {
-    format!(";base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes))
+    let mut url = String::with_capacity(SCHEME.len() + base64_length(bytes.len()));
+    url.push_str(SCHEME);
+    url.push_str(BASE64);
+    base64::engine::general_purpose::STANDARD.encode_string(bytes, &mut url);
+    url
 }
 
 fn base64_length(bytes: usize) -> usize {
-    ";base64,".len() + bytes.div_ceil(3) * 4
+    BASE64.len() + bytes.div_ceil(3) * 4
 }
 
 /// Compresses as the reference does: best level, no name, no time, unknown system.

@@ -85,9 +85,13 @@ fn hidden_by_siblings(parent: &Object, child: &Object) -> HashMap<&'static str, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::{Spacing, print};
+    use crate::json::{self, Spacing};
     use crate::path::Path;
-    use crate::schema::{FILE, LINK, STORAGE, SYSTEMD, UNIT};
+    use crate::schema::{Dialect, FILE, LINK, STORAGE, SYSTEMD, UNIT};
+
+    fn print(object: &Object) -> String {
+        json::print(object, &Dialect::of_ignition(3), Spacing::Compact)
+    }
 
     fn unit(name: &str, contents: &str) -> Value {
         let at = Path::default();
@@ -101,7 +105,7 @@ mod tests {
         let parent = units(vec![unit("a", "1"), unit("b", "2")]);
         let child = units(vec![unit("c", "3"), unit("b", "4")]);
         assert_eq!(
-            print(&merge(parent, child), Spacing::Compact),
+            print(&merge(parent, child)),
             r#"{"units":[{"contents":"1","name":"a"},{"contents":"4","name":"b"},{"contents":"3","name":"c"}]}"#
         );
     }
@@ -112,6 +116,6 @@ mod tests {
         let node = |shape| vec![Value::new(&at, Object::new(shape).with("path", &at, "/a"))];
         let parent = Object::new(&STORAGE).with("files", &at, node(&FILE));
         let child = Object::new(&STORAGE).with("links", &at, node(&LINK));
-        assert_eq!(print(&merge(parent, child), Spacing::Compact), r#"{"links":[{"path":"/a"}]}"#);
+        assert_eq!(print(&merge(parent, child)), r#"{"links":[{"path":"/a"}]}"#);
     }
 }

@@ -1,24 +1,25 @@
 //! `trees`: a local directory whose files and links are written to the machine.
 
-use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path as FsPath, PathBuf};
 
-use super::contents;
-use super::data_url::Compress;
-use crate::files_dir::{self, FilesDir, reason};
+use super::contents::{self, Sources};
+use super::nodes::{EXISTS, Nodes};
+use crate::files_dir::{self, reason};
 use crate::path::Path;
 use crate::report::Report;
-use crate::schema::{CONTENTS, FILE, LINK, STORAGE};
-use crate::value::{Object, Value};
+use crate::schema::{CONTENTS, DIRECTORY, FILE, LINK, Shape};
+use crate::value::{Kind, Object, Value};
 
-const EXISTS: &str = "matching filesystem node has existing contents or different type";
+/// The mode of the directories of a tree that says who owns them and no mode.
+const DIRECTORY_MODE: i64 = 0o755;
 
 /// Adds the nodes of all trees to the storage section.
-pub(crate) fn expand(storage: &mut Object, files_dir: &FilesDir, report: &mut Report) {
+pub(crate) fn expand(storage: &mut Object, sources: &Sources<'_>, report: &mut Report) {
     let Some(trees) = storage.take("trees") else { return };
-    let crate::value::Kind::List(trees) = trees.kind else { return };
+    let Kind::List(trees) = trees.kind else { return };
+    let files_dir = sources.files_dir;
     let mut nodes = Nodes::of(storage);
     for tree in &trees {
         let Some(object) = tree.as_object() else { continue };
@@ -40,43 +41,19 @@ pub(crate) fn expand(storage: &mut Object, files_dir: &FilesDir, report: &mut Re
                 report.error(&tree.origin, "root of tree must be a directory");
             }
             Ok(_) => {
-                let to = object.filled("path").unwrap_or("/");
-                let mut walk = Walk { storage, nodes: &mut nodes, origin: &tree.origin, report };
-                walk.directory(&root, to);
+                let (nodes, origin) = (&mut nodes, &tree.origin);
+                let mut walk = Walk { storage, nodes, tree: object, sources, origin, report };
+                walk.directory(&root, object.filled("path").unwrap_or("/"));
             }
         }
-    }
-}
-
-/// Which list of the storage section a path is in, and where.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    Directory,
-    File(usize),
-    Link(usize),
-}
-
-/// The paths that are configured.
-struct Nodes(HashMap<String, Place>);
-
-impl Nodes {
-    fn of(storage: &Object) -> Self {
-        let mut nodes = HashMap::new();
-        let mut add = |key: &str, place: fn(usize) -> Place| {
-            for (n, _, node) in storage.objects(key) {
-                nodes.insert(node.text("path").unwrap_or_default().to_owned(), place(n));
-            }
-        };
-        add("directories", |_| Place::Directory);
-        add("files", Place::File);
-        add("links", Place::Link);
-        Self(nodes)
     }
 }
 
 struct Walk<'w> {
     storage: &'w mut Object,
     nodes: &'w mut Nodes,
+    tree: &'w Object,
+    sources: &'w Sources<'w>,
     origin: &'w Path,
     report: &'w mut Report,
 }
@@ -98,6 +75,7 @@ impl Walk<'_> {
                 }
             };
             if meta.is_dir() {
+                self.own_directory(&to);
                 pending.extend(self.entries(&from, &to));
             } else if let Err(message) = self.node(&from, &to, &meta) {
                 self.error(message);
@@ -147,22 +125,34 @@ impl Walk<'_> {
         }
     }
 
+    /// Configures a directory, if the tree says anything about its directories.
+    fn own_directory(&mut self, path: &str) {
+        let owned = ["user", "group"]
+            .iter()
+            .any(|key| self.tree.object(key).is_some_and(|owner| owner.fields().next().is_some()));
+        if !owned && self.tree.get("dir_mode").is_none() {
+            return;
+        }
+        let mode = self.tree.int("dir_mode").unwrap_or(DIRECTORY_MODE);
+        let directory = self.owned(&DIRECTORY, path).with("mode", self.origin, mode);
+        let directory = Value::new(self.origin, directory);
+        if self.nodes.add(self.storage, "directories", path, directory).is_none() {
+            self.error(EXISTS.to_owned());
+        }
+    }
+
     fn file(&mut self, path: &str, bytes: &[u8], executable: bool) -> Result<(), String> {
-        let origin = self.origin;
-        let Some(file) = self.find_or_add(path, "files", Place::File)? else {
-            return Err(EXISTS.to_owned());
-        };
+        let (origin, sources) = (self.origin, self.sources);
+        let given = self.tree.int("file_mode");
+        let file = self.find_or_add(path, "files")?;
         let Some(resource) = file.object_mut("contents", &CONTENTS, origin) else { return Ok(()) };
         if resource.filled("source").is_some() {
             return Err(EXISTS.to_owned());
         }
-        let compress = match resource.filled("compression") {
-            Some(_) => Compress::Never,
-            None => Compress::IfShorter,
-        };
+        let compress = sources.compress(resource);
         contents::set(resource, bytes, compress, origin);
         if file.get("mode").is_none() {
-            let mode = if executable { 0o755 } else { 0o644 };
+            let mode = given.unwrap_or(if executable { 0o755 } else { 0o644 });
             file.set("mode", Value::new(origin, mode));
         }
         Ok(())
@@ -170,9 +160,7 @@ impl Walk<'_> {
 
     fn link(&mut self, path: &str, target: &str) -> Result<(), String> {
         let origin = self.origin;
-        let Some(link) = self.find_or_add(path, "links", Place::Link)? else {
-            return Err(EXISTS.to_owned());
-        };
+        let link = self.find_or_add(path, "links")?;
         if link.filled("target").is_some() {
             return Err(EXISTS.to_owned());
         }
@@ -180,31 +168,29 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Returns the node of `path` in the list `key`; `None` if the path is another kind of node.
-    fn find_or_add(
-        &mut self,
-        path: &str,
-        key: &str,
-        place: fn(usize) -> Place,
-    ) -> Result<Option<&mut Object>, String> {
-        let shape = if key == "files" { &FILE } else { &LINK };
-        debug_assert_eq!(self.storage.shape.name, STORAGE.name);
-        let Some(list) = self.storage.list_mut(key, self.origin) else { return Ok(None) };
-        let index = match self.nodes.0.get(path) {
+    /// Returns the node of `path` in `list`; `Err` if the path is another kind of node.
+    fn find_or_add(&mut self, path: &str, list: &'static str) -> Result<&mut Object, String> {
+        let shape = if list == "files" { &FILE } else { &LINK };
+        let place = match self.nodes.find(path) {
+            Some(place) => Some(place).filter(|place| place.list == list),
             None => {
-                let node = Object::new(shape).with("path", self.origin, path);
-                list.push(Value::new(self.origin, node));
-                self.nodes.0.insert(path.to_owned(), place(list.len() - 1));
-                list.len() - 1
+                let node = Value::new(self.origin, self.owned(shape, path));
+                self.nodes.add(self.storage, list, path, node)
             }
-            Some(Place::File(index)) if key == "files" => *index,
-            Some(Place::Link(index)) if key == "links" => *index,
-            Some(_) => return Ok(None),
         };
-        Ok(match list.get_mut(index).map(|value| &mut value.kind) {
-            Some(crate::value::Kind::Object(node)) => Some(node),
-            _ => None,
-        })
+        let node = place.and_then(|place| Nodes::node(self.storage, place));
+        node.ok_or_else(|| EXISTS.to_owned())
+    }
+
+    /// Returns a node with the owners that the tree gives.
+    fn owned(&self, shape: &'static Shape, path: &str) -> Object {
+        let mut node = Object::new(shape).with("path", self.origin, path);
+        for key in ["user", "group"] {
+            if let Some(owner) = self.tree.get(key) {
+                node.set(key, Value { origin: self.origin.clone(), kind: owner.kind.clone() });
+            }
+        }
+        node
     }
 
     fn error(&mut self, message: String) {

@@ -31,6 +31,15 @@ impl Rules {
             // The key that the reference names does not exist.
             self.error(&place.missing("keys"), "invalid key-file source");
         }
+        if luks.object("cex").is_some_and(|cex| cex.get("enabled").is_some()) {
+            let at = place.below(luks, "cex");
+            if clevis.is_some_and(|clevis| clevis.fields().next().is_some()) {
+                self.error(&at, "cannot use cex with clevis");
+            }
+            if source.is_some_and(|source| !source.is_empty()) {
+                self.error(&at, "cannot use key file with cex");
+            }
+        }
         if let Some(clevis) = clevis {
             self.clevis(clevis, &place.below(luks, "clevis"));
         }
