@@ -2,6 +2,7 @@
 //! schema does not know are left to [`unused`].
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use nestos_formats::yaml::{Node, Scalar, Value as Yaml, duplicate_keys};
 
@@ -51,7 +52,7 @@ pub(crate) fn empty(shape: &'static Shape, dialect: &Dialect, at: &Path) -> Obje
         }
         let kind = match field.kind {
             Type::Int => Kind::Int(0),
-            _ => Kind::Text(String::new()),
+            _ => Kind::from(""),
         };
         object.set(field.key(), Value::new(&at.key(field.yaml.unwrap_or(field.key())), kind));
     }
@@ -249,7 +250,7 @@ impl<'d> Decoder<'d> {
                 let text = self.scalar(value, Type::Text, "string")?;
                 self.leave(value);
                 let text = match text {
-                    Some(Kind::Text(text)) => text,
+                    Some(Kind::Text(text)) => text.as_ref().to_owned(),
                     _ => String::new(),
                 };
                 labels.extend(self.key(key).map(|key| (key, text)));
@@ -362,8 +363,8 @@ fn primitive(kind: Type) -> &'static str {
 fn as_text(scalar: &Scalar, resolved: Resolved) -> Kind {
     match resolved {
         Resolved::Binary(bytes) => {
-            String::from_utf8(bytes).map_or_else(|e| Kind::Bytes(e.into_bytes()), Kind::Text)
+            String::from_utf8(bytes).map_or_else(|e| Kind::Bytes(e.into_bytes()), Kind::from)
         }
-        _ => Kind::Text(scalar.text.to_string()),
+        _ => Kind::Text(Arc::clone(&scalar.text)),
     }
 }

@@ -45,6 +45,12 @@ impl Printer<'_> {
                 self.close(']', items.is_empty());
             }
             Kind::Object(object) => self.object(object),
+            Kind::Data(url) => {
+                // Nothing in a data URL needs an escape.
+                self.out.push('"');
+                url.write_to(&mut self.out);
+                self.out.push('"');
+            }
             Kind::Labels(labels) => {
                 self.open('{');
                 for (n, (key, value)) in labels.iter().enumerate() {

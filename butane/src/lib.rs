@@ -12,6 +12,7 @@ use nestos_formats::yaml::{self, Stage, YamlError};
 use crate::decode::Undecodable;
 use crate::translate::Translated;
 
+pub use crate::explain::{ExplainError, explain};
 pub use crate::json::Spacing;
 pub use crate::lang::{Lang, UnknownLang};
 pub use crate::path::{Part, Path};
@@ -19,7 +20,9 @@ pub use crate::render::{Color, Layout, render};
 pub use crate::report::{Entry, Report, Severity};
 
 mod check;
+mod data_url;
 mod decode;
+mod explain;
 mod files_dir;
 pub mod ignition;
 mod json;
@@ -30,7 +33,6 @@ mod render;
 mod report;
 mod scalar;
 mod schema;
-#[allow(dead_code, reason = "what suggests keys follows")]
 mod suggest;
 mod translate;
 mod value;

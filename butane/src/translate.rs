@@ -10,7 +10,6 @@ use crate::value::{Kind, Object, Value};
 
 pub(crate) mod boot_device;
 mod contents;
-mod data_url;
 mod filters;
 mod grub;
 mod machine_config;
@@ -62,6 +61,7 @@ pub(crate) fn translate(
             config = merge::merge(grub, config);
         }
     }
+    contents::settle(&mut config);
     set_version(&mut config, dialect);
     let mut machine = MachineConfig::take(&mut config);
     if let Some(machine) = &machine {

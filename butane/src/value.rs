@@ -1,7 +1,9 @@
 //! The config between parsing and printing: values that know which source path they came from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::data_url::DataUrl;
 use crate::path::Path;
 use crate::schema::{Field, Identity, Shape};
 
@@ -18,7 +20,7 @@ pub(crate) struct Value {
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// Text.
-    Text(String),
+    Text(Arc<str>),
     /// Text that is not UTF-8 (YAML's `!!binary`).
     Bytes(Vec<u8>),
     /// A number.
@@ -29,6 +31,8 @@ pub(crate) enum Kind {
     List(Vec<Value>),
     /// A mapping with a known shape.
     Object(Object),
+    /// A data URL.
+    Data(DataUrl),
     /// A mapping with keys of the user.
     Labels(BTreeMap<String, String>),
 }
@@ -65,7 +69,8 @@ impl Value {
     /// Returns what tells this list entry from others; empty if nothing does.
     pub(crate) fn identity(&self) -> String {
         match &self.kind {
-            Kind::Text(text) => text.clone(),
+            Kind::Text(text) => text.as_ref().to_owned(),
+            Kind::Data(url) => url.to_url(),
             Kind::Object(object) => object.identity(),
             _ => String::new(),
         }
@@ -135,6 +140,15 @@ impl Object {
         self.text(key).filter(|text| !text.is_empty())
     }
 
+    /// Returns whether a field holds a text or data URL that is not empty.
+    pub(crate) fn is_filled(&self, key: &str) -> bool {
+        match self.get(key).map(|value| &value.kind) {
+            Some(Kind::Text(text)) => !text.is_empty(),
+            Some(Kind::Data(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Returns a number field, if set.
     pub(crate) fn int(&self, key: &str) -> Option<i64> {
         match self.get(key)?.kind {
@@ -200,7 +214,7 @@ impl Object {
     fn identity(&self) -> String {
         match self.shape.identity {
             Identity::None => String::new(),
-            Identity::Field(key) => self.text(key).unwrap_or_default().to_owned(),
+            Identity::Field(key) => self.get(key).map(Value::identity).unwrap_or_default(),
             Identity::Partition => match (self.int("number"), self.text("label")) {
                 (Some(n), _) if n != 0 => format!("number:{n}"),
                 (_, Some(label)) => format!("label:{label}"),
@@ -217,13 +231,19 @@ impl Object {
 
 impl From<&str> for Kind {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(text.into())
+    }
+}
+
+impl From<DataUrl> for Kind {
+    fn from(url: DataUrl) -> Self {
+        Self::Data(url)
     }
 }
 
 impl From<String> for Kind {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(text.into())
     }
 }
 

@@ -48,7 +48,7 @@ fn names(root: &Node) -> Result<(String, String), Undecodable> {
             if let Some(crate::value::Kind::Text(text)) =
                 decoder.scalar(value, Type::Text, "string")?
             {
-                *wanted = text;
+                *wanted = text.as_ref().to_owned();
             }
         }
     }

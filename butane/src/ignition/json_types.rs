@@ -61,7 +61,7 @@ impl Types<'_> {
                 Kind::List(items.collect())
             }
             (Type::Text, Json::Scalar(s)) if s.style == Style::Quoted => {
-                Kind::Text(s.text.to_string())
+                Kind::Text(std::sync::Arc::clone(&s.text))
             }
             (Type::Bool, _) if node.as_bool().is_some() => Kind::Bool(node.as_bool()?),
             (Type::Int, Json::Scalar(s))

@@ -1,7 +1,8 @@
 //! `inline` and `local` contents become data URLs; other local files become text.
 
-use super::data_url::{Compress, GZIP, encode};
 use crate::check::{is_merged_config, merged_config};
+use crate::data_url::gzip::Gzip;
+use crate::data_url::{Body, Compress, DataUrl};
 use crate::files_dir::{FilesDir, NOT_GIVEN};
 use crate::path::Path;
 use crate::report::Report;
@@ -59,14 +60,84 @@ pub(crate) fn expand(object: &mut Object, at: &Path, sources: &Sources<'_>, repo
     }
 }
 
-/// Stores `bytes` as the source of a resource; notes the compression unless the config did.
-pub(crate) fn set(resource: &mut Object, bytes: &[u8], compress: Compress, origin: &Path) {
-    let encoded = encode(bytes, compress);
-    resource.set("source", Value::new(origin, encoded.url));
-    if matches!(compress, Compress::IfShorter | Compress::Never) {
-        // Always explicit, so that merging configs cannot inherit another compression.
-        let compression = if encoded.gzipped { GZIP } else { "" };
-        resource.set("compression", Value::new(origin, compression));
+/// Makes `body` the source of a resource; [`settle`] decides later how it is written.
+pub(crate) fn set(resource: &mut Object, body: Body, compress: Compress, origin: &Path) {
+    resource.set("source", Value::new(origin, DataUrl::new(body, compress)));
+}
+
+/// Decides how all contents are written, and notes the compression where the config did not.
+/// Compressing is most of the work of a large config; all processors take part.
+pub(crate) fn settle(config: &mut Object) {
+    let mut open = vec![];
+    collect_open(config, &mut open);
+    let total: usize = open.iter().map(|resource| size(resource)).sum();
+    let workers = match total {
+        ..WORTH_A_THREAD => 1,
+        _ => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let share = total / workers + 1;
+    std::thread::scope(|scope| {
+        while !open.is_empty() {
+            let mut taken = 0;
+            let cut = open.iter().position(|resource| {
+                taken += size(resource);
+                taken > share
+            });
+            let later = open.split_off(cut.map_or(open.len(), |cut| cut.max(1)));
+            let mine = std::mem::replace(&mut open, later);
+            if open.is_empty() {
+                settle_each(mine);
+            } else {
+                scope.spawn(|| settle_each(mine));
+            }
+        }
+    });
+}
+
+/// Below this size all is done before another thread has started.
+const WORTH_A_THREAD: usize = 64 * 1024;
+
+fn collect_open<'c>(object: &'c mut Object, open: &mut Vec<&'c mut Object>) {
+    if open_url(object).is_some() {
+        open.push(object);
+        return;
+    }
+    for (_, value) in object.fields_mut() {
+        match &mut value.kind {
+            Kind::Object(below) => collect_open(below, open),
+            Kind::List(items) => {
+                for item in items {
+                    if let Kind::Object(below) = &mut item.kind {
+                        collect_open(below, open);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn open_url(resource: &Object) -> Option<&DataUrl> {
+    let known = std::ptr::eq(resource.shape, &raw const CONTENTS);
+    match known.then(|| resource.get("source")).flatten().map(|source| &source.kind) {
+        Some(Kind::Data(url)) if url.is_open() => Some(url),
+        _ => None,
+    }
+}
+
+fn size(resource: &Object) -> usize {
+    open_url(resource).map_or(0, DataUrl::len)
+}
+
+fn settle_each(resources: Vec<&mut Object>) {
+    let mut gzip = Gzip::new();
+    for resource in resources {
+        let Some(source) = resource.get_mut("source") else { continue };
+        let origin = source.origin.clone();
+        let Kind::Data(url) = &mut source.kind else { continue };
+        if let Some(compression) = url.settle(&mut gzip) {
+            resource.set("compression", Value::new(&origin, compression));
+        }
     }
 }
 
@@ -80,15 +151,15 @@ fn resource(object: &mut Object, at: &Path, sources: &Sources<'_>, report: &mut 
                     let found = merged_config(&bytes, sources.dialect, &origin);
                     report.entries.extend(found.entries);
                 }
-                set(object, &bytes, compress, &origin);
+                set(object, Body::Bytes(bytes), compress, &origin);
             }
             Err(message) => report.error(&origin, message),
         }
     }
     let origin = at.key("inline");
     match object.take("inline").map(|value| value.kind) {
-        Some(Kind::Text(text)) => set(object, text.as_bytes(), compress, &origin),
-        Some(Kind::Bytes(bytes)) => set(object, &bytes, compress, &origin),
+        Some(Kind::Text(text)) => set(object, Body::Text(text), compress, &origin),
+        Some(Kind::Bytes(bytes)) => set(object, Body::Bytes(bytes), compress, &origin),
         _ => {}
     }
 }

@@ -1,6 +1,7 @@
 //! `grub.users`: who may change boot entries, as a config file of GRUB's.
 
 use super::contents::{self, Sources};
+use crate::data_url::Body;
 use crate::path::Path;
 use crate::schema::{CONFIG, CONTENTS, FILE, FILESYSTEM, STORAGE};
 use crate::value::{Object, Value};
@@ -21,7 +22,8 @@ pub(crate) fn fragment(config: &Object, sources: &Sources<'_>) -> Option<Object>
         .with("path", at, "/boot");
     let mut resource = Object::new(&CONTENTS);
     let compress = sources.compress(&resource);
-    contents::set(&mut resource, user_config(&users).as_bytes(), compress, at);
+    let body = Body::Text(user_config(&users).into());
+    contents::set(&mut resource, body, compress, at);
     let file = Object::new(&FILE).with("path", at, USER_CONFIG).with(
         "append",
         at,

@@ -123,11 +123,13 @@ fn is_empty(value: &Value) -> bool {
 
 fn plain(value: &Value) -> serde_json::Value {
     match &value.kind {
-        Kind::Text(text) => serde_json::json!(text),
+        Kind::Text(text) => serde_json::json!(text.as_ref()),
         Kind::Bool(flag) => serde_json::json!(flag),
         Kind::Int(number) => serde_json::json!(number),
         Kind::List(items) => items.iter().map(plain).collect(),
-        Kind::Bytes(_) | Kind::Object(_) | Kind::Labels(_) => serde_json::Value::Null,
+        Kind::Bytes(_) | Kind::Data(_) | Kind::Object(_) | Kind::Labels(_) => {
+            serde_json::Value::Null
+        }
     }
 }
 
@@ -184,7 +186,7 @@ fn check_storage(storage: &Object, dialect: &Dialect, report: &mut Report) {
     for (_, _, file) in storage.objects("files") {
         let source = file.object("contents").and_then(|contents| contents.get("source"));
         let remote = |value: &&Value| {
-            let scheme = ignition::scheme(value.as_text().unwrap_or_default());
+            let scheme = value.as_text().and_then(ignition::scheme);
             scheme.is_some_and(|scheme| scheme != "data")
         };
         if let Some(source) = source.filter(remote) {

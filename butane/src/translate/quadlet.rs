@@ -2,6 +2,7 @@
 
 use super::contents::{self, Sources};
 use super::nodes::{EXISTS, Nodes};
+use crate::data_url::Body;
 use crate::path::Path;
 use crate::report::Report;
 use crate::schema::{CONTENTS, FILE, LINK, STORAGE};
@@ -89,7 +90,7 @@ impl Expansion<'_> {
         };
         let mut resource = Object::new(&CONTENTS);
         let compress = self.sources.compress(&resource);
-        contents::set(&mut resource, &bytes, compress, &origin);
+        contents::set(&mut resource, Body::Bytes(bytes), compress, &origin);
         file.set("contents", Value::new(&origin, resource));
         file.set("mode", Value::new(at, MODE));
         if self.nodes.add(self.storage, "files", &path, Value::new(at, file)).is_none() {

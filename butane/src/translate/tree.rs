@@ -6,6 +6,7 @@ use std::path::{Path as FsPath, PathBuf};
 
 use super::contents::{self, Sources};
 use super::nodes::{EXISTS, Nodes};
+use crate::data_url::Body;
 use crate::files_dir::{self, reason};
 use crate::path::Path;
 use crate::report::Report;
@@ -112,7 +113,7 @@ impl Walk<'_> {
     fn node(&mut self, from: &FsPath, to: &str, meta: &Metadata) -> Result<(), String> {
         if meta.is_file() {
             let bytes = files_dir::read(from)?;
-            self.file(to, &bytes, meta.permissions().mode() & 0o111 != 0)
+            self.file(to, bytes, meta.permissions().mode() & 0o111 != 0)
         } else if meta.is_symlink() {
             let target = fs::read_link(from);
             let target =
@@ -141,16 +142,16 @@ impl Walk<'_> {
         }
     }
 
-    fn file(&mut self, path: &str, bytes: &[u8], executable: bool) -> Result<(), String> {
+    fn file(&mut self, path: &str, bytes: Vec<u8>, executable: bool) -> Result<(), String> {
         let (origin, sources) = (self.origin, self.sources);
         let given = self.tree.int("file_mode");
         let file = self.find_or_add(path, "files")?;
         let Some(resource) = file.object_mut("contents", &CONTENTS, origin) else { return Ok(()) };
-        if resource.filled("source").is_some() {
+        if resource.is_filled("source") {
             return Err(EXISTS.to_owned());
         }
         let compress = sources.compress(resource);
-        contents::set(resource, bytes, compress, origin);
+        contents::set(resource, Body::Bytes(bytes), compress, origin);
         if file.get("mode").is_none() {
             let mode = given.unwrap_or(if executable { 0o755 } else { 0o644 });
             file.set("mode", Value::new(origin, mode));

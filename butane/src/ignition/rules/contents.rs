@@ -28,6 +28,7 @@ impl Rules {
         for (n, value, contents) in parent.objects(key) {
             let place = place.below(parent, key).item(n, value);
             match contents.filled("source") {
+                None if contents.is_filled("source") => {}
                 None if self.since(1) => self.error(&place, "source is required"),
                 None => {}
                 Some(source) => {
@@ -68,7 +69,10 @@ impl Rules {
         if contents.list("httpHeaders").is_empty() {
             return;
         }
-        let scheme = contents.filled("source").map(|source| url::parse(source).map(|u| u.scheme));
+        let scheme = match contents.filled("source") {
+            None if contents.is_filled("source") => Some(Ok("data".to_owned())),
+            source => source.map(|source| url::parse(source).map(|u| u.scheme)),
+        };
         match scheme {
             Some(Ok(scheme)) if matches!(scheme.as_str(), "http" | "https") => {}
             Some(Ok(_)) => self.error(place, "cannot use HTTP headers with this source scheme"),

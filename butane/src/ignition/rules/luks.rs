@@ -36,7 +36,7 @@ impl Rules {
             if clevis.is_some_and(|clevis| clevis.fields().next().is_some()) {
                 self.error(&at, "cannot use cex with clevis");
             }
-            if source.is_some_and(|source| !source.is_empty()) {
+            if luks.object("keyFile").is_some_and(|key| key.is_filled("source")) {
                 self.error(&at, "cannot use key file with cex");
             }
         }
