@@ -3,11 +3,16 @@
 //! duplicate detection all read this table; a new spec version is new `since` facts.
 
 pub(crate) use dialects::{DIALECTS, Dialect, Feature, REMOVED, ignition_version};
-pub(crate) use tables::accounts::{DROPIN, QUADLET, SYSTEMD, UNIT, USER};
-pub(crate) use tables::config::{CONFIG, CONTENTS, IGNITION};
-pub(crate) use tables::disks::{CLEVIS, DISK, FILESYSTEM, LUKS, PARTITION, RAID};
+pub(crate) use tables::accounts::USER;
+pub(crate) use tables::config::{CONFIG, IGNITION};
+pub(crate) use tables::contents::CONTENTS;
+pub(crate) use tables::disks::{DISK, PARTITION, RAID};
+pub(crate) use tables::doc::Doc;
+pub(crate) use tables::filesystems::{CLEVIS, FILESYSTEM, LUKS};
+pub(crate) use tables::nodes::{DIRECTORY, FILE, LINK};
 pub(crate) use tables::platform::{BOOT_DEVICE, GRUB_USER, METADATA, OPENSHIFT};
-pub(crate) use tables::storage::{DIRECTORY, FILE, LINK, STORAGE, TREE};
+pub(crate) use tables::storage::{STORAGE, TREE};
+pub(crate) use tables::systemd::{DROPIN, QUADLET, SYSTEMD, UNIT};
 
 mod dialects;
 mod tables;
@@ -46,6 +51,8 @@ pub(crate) struct Field {
     pub list: ListRule,
     /// Whether variant nestos has it before the version says so, with a warning.
     pub extension: bool,
+    /// What people should know about it.
+    pub doc: Doc,
 }
 
 /// What a field was in the versions before `until`.
@@ -167,6 +174,7 @@ impl Field {
             formerly: None,
             list: ListRule::Keyed,
             extension: false,
+            doc: Doc::MISSING,
         }
     }
 
@@ -216,6 +224,11 @@ impl Field {
     const fn formerly_absent(mut self, absent: Absent, until: u8) -> Self {
         let until = Since(Layer::Base, until);
         self.formerly = Some(Formerly { kind: self.kind, absent, until });
+        self
+    }
+
+    const fn doc(mut self, doc: Doc) -> Self {
+        self.doc = doc;
         self
     }
 

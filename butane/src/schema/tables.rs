@@ -2,11 +2,20 @@
 
 use super::{Field, Identity, Layer, Shape, Type};
 
+use doc::doc;
+
 pub(super) mod accounts;
+pub(super) mod allows;
 pub(super) mod config;
+pub(super) mod contents;
 pub(super) mod disks;
+pub(super) mod doc;
+pub(super) mod filesystems;
+pub(super) mod nodes;
+mod notes;
 pub(super) mod platform;
 pub(super) mod storage;
+pub(super) mod systemd;
 
 const fn text(yaml: &'static str, json: &'static str) -> Field {
     Field::new(yaml, json, Type::Text)
