@@ -10,7 +10,12 @@ use clap::{ArgAction, Parser};
 /// standard error with the lines they are about. Exit status: 0 done, also with warnings; 1 the
 /// config cannot be compiled or a file not read or written; 2 wrong usage.
 #[derive(Debug, Parser)]
-#[command(name = "butane", disable_version_flag = true, max_term_width = 80)]
+#[command(
+    name = "butane",
+    disable_version_flag = true,
+    args_override_self = true,
+    max_term_width = 80
+)]
 pub(crate) struct Cli {
     /// Config to compile; standard input if not given
     #[arg(value_name = "FILE")]
@@ -135,5 +140,7 @@ mod tests {
         let cli = Cli::try_parse_from(["butane", "--color", "bad"]).unwrap();
         assert_eq!((cli.color, cli.file), (When::Always, Some("bad".into())));
         assert!(Cli::try_parse_from(["butane", "a", "b"]).is_err());
+        let cli = Cli::try_parse_from(["butane", "-p", "-p=false", "-d", "x", "-d", "y"]).unwrap();
+        assert_eq!((cli.switches.pretty, cli.files_dir), (false, Some("y".into())));
     }
 }

@@ -1,0 +1,11 @@
+//! Compiles the corpus with the built compiler, and compares with what the reference made of it.
+
+// The attributes tell clippy that helpers are tests too.
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod differences;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod runs;
