@@ -7,8 +7,8 @@ use crate::report::{Entry, Report, Severity};
 use crate::schema::{CONFIG, Dialect, ignition_version};
 
 mod duplicates;
-mod json_text;
-mod json_types;
+pub(crate) mod json_text;
+pub(crate) mod json_types;
 mod rules;
 
 pub(crate) use rules::{Names, check_generated};

@@ -12,6 +12,7 @@ use nestos_formats::yaml::{self, Stage, YamlError};
 use crate::decode::Undecodable;
 use crate::translate::Translated;
 
+pub use crate::decompile::{Conversion, DecompileOptions, Decompiled, Encoding, decompile};
 pub use crate::explain::{ExplainError, explain};
 pub use crate::json::Spacing;
 pub use crate::lang::{Lang, UnknownLang};
@@ -22,6 +23,7 @@ pub use crate::report::{Entry, Report, Severity};
 mod check;
 mod data_url;
 mod decode;
+mod decompile;
 mod explain;
 mod files_dir;
 pub mod ignition;
