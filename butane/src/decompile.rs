@@ -117,8 +117,10 @@ pub fn decompile(text: &[u8], options: &DecompileOptions) -> Result<Decompiled, 
     let mut refused = None;
     for sugar in LADDER {
         match attempt(&config, dialect, sugar, options.encoding) {
-            Ok(body) => {
-                return Ok(Decompiled { text: header + &body, ignition_version, warnings });
+            Ok(butane) => {
+                mention_hidden(&butane, dialect, options.encoding, &mut warnings);
+                let text = header + &written(&butane, dialect);
+                return Ok(Decompiled { text, ignition_version, warnings });
             }
             Err(reason) => refused = Some(reason),
         }
@@ -157,13 +159,28 @@ fn header(name: Option<&str>, version: &str) -> String {
     }
 }
 
-/// Writes a config with some of the sugar; says why if the text does not stand for the config.
+/// Says if there are texts that only the same encoding keeps from being read.
+fn mention_hidden(butane: &Object, dialect: &Dialect, encoding: Encoding, report: &mut Report) {
+    let hidden = match encoding {
+        Encoding::Same => contents::hidden_texts(butane, dialect),
+        Encoding::Any => 0,
+    };
+    if hidden > 0 {
+        let message = format!(
+            "texts in data URLs that Butane would encode in another way, so they stay as they are: \
+             {hidden}"
+        );
+        report.add(Severity::Info, &Path::default(), message);
+    }
+}
+
+/// Adds some of the sugar to a config; says why if the result does not stand for the config.
 fn attempt(
     config: &Object,
     dialect: &Dialect,
     sugar: Sugar,
     encoding: Encoding,
-) -> Result<String, Report> {
+) -> Result<Object, Report> {
     let mut sugared = config.clone();
     if sugar.platform {
         sugared = sugar::platform(sugared, dialect);
@@ -182,7 +199,7 @@ fn attempt(
         let mut butane = sugared.clone();
         contents::inline(&mut butane, dialect, &inlining);
         let found = differences(config, &generated(&butane, dialect)?, &terms);
-        let Some(first) = found.first() else { return Ok(written(&butane, dialect)) };
+        let Some(first) = found.first() else { return Ok(butane) };
         let known = inlining.verbatim.len();
         inlining.verbatim.extend(found.iter().filter_map(|difference| difference.source.clone()));
         // Sources that compiling writes in another way must stay as they are.

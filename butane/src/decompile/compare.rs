@@ -9,7 +9,7 @@ use crate::schema::Dialect;
 use crate::value::{Kind, Object, Value};
 
 /// How much may be unpacked to compare two resources.
-const MOST_UNPACKED: u64 = 128 << 20;
+const MOST_UNPACKED: u64 = 16 << 20;
 
 /// What two values are compared by.
 #[derive(Debug, Clone, Copy)]

@@ -12,8 +12,11 @@ use crate::path::Path;
 use crate::schema::{Dialect, Feature};
 use crate::value::{Kind, Object, Value};
 
-/// How much text all compressed contents of a config may hold; contents beyond stay compressed.
-const MOST_UNPACKED: u64 = 64 << 20;
+/// How much all compressed contents of a config may hold; contents beyond stay compressed.
+const MOST_UNPACKED: u64 = 16 << 20;
+
+/// A longer text is no easier to read than a data URL, and longer.
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// Above this share of characters that need escapes (one in so many), a text is not readable.
 const ESCAPES_ONE_IN: usize = 8;
@@ -36,6 +39,34 @@ pub(super) fn inline(object: &mut Object, dialect: &Dialect, inlining: &Inlining
     let mut budget = MOST_UNPACKED;
     if !inlining.keep_all {
         walk(object, Owner::Other, &mut Inliner { dialect, inlining, budget: &mut budget });
+    }
+}
+
+/// Returns how many sources would be texts if they might be encoded in another way.
+pub(super) fn hidden_texts(object: &Object, dialect: &Dialect) -> usize {
+    let sources = |object: &Object| {
+        let mut found = 0;
+        count_sources(object, &mut found);
+        found
+    };
+    let mut shown = object.clone();
+    inline(&mut shown, dialect, &Inlining { encoding: Encoding::Any, ..Inlining::default() });
+    sources(object).saturating_sub(sources(&shown))
+}
+
+fn count_sources(object: &Object, found: &mut usize) {
+    *found += usize::from(is_resource(object) && object.get("source").is_some());
+    for (_, value) in object.fields() {
+        match &value.kind {
+            Kind::Object(below) => count_sources(below, found),
+            Kind::List(items) => {
+                items
+                    .iter()
+                    .filter_map(Value::as_object)
+                    .for_each(|below| count_sources(below, found));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -165,6 +196,9 @@ enum Given {
 
 /// Returns bytes as text that a person can read.
 fn readable(bytes: Vec<u8>) -> Option<String> {
+    if bytes.len() > LONGEST_TEXT {
+        return None;
+    }
     let text = String::from_utf8(bytes).ok()?;
     let odd = text.chars().filter(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r')).count();
     (odd * ESCAPES_ONE_IN <= text.len() && !text.contains('\0')).then_some(text)

@@ -1,6 +1,9 @@
 //! Line breaks and indentation in JSON text. Only white space between tokens changes, so numbers,
 //! escapes, repeated keys and the order of keys stay as they were.
 
+/// JSON nested deeper would be more indentation than text.
+const MOST_LEVELS: usize = 64;
+
 /// What fits on a line, before it is indented.
 const WIDTH: usize = 72;
 
@@ -14,6 +17,9 @@ pub(super) fn readable(text: &str) -> String {
         return text.to_owned();
     }
     let tokens = tokens(text);
+    if levels(&tokens) > MOST_LEVELS {
+        return text.to_owned();
+    }
     let mut printer = Printer { out: String::new(), depth: 0, tokens: &tokens };
     printer.print();
     printer.out.push('\n');
@@ -41,6 +47,20 @@ fn tokens(text: &str) -> Vec<&str> {
         rest = rest[end..].trim_start_matches([' ', '\t', '\r', '\n']);
     }
     tokens
+}
+
+/// Returns how many collections are inside each other.
+fn levels(tokens: &[&str]) -> usize {
+    let mut open = 0usize;
+    let depths = tokens.iter().map(|token| {
+        match *token {
+            "{" | "[" => open += 1,
+            "}" | "]" => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open
+    });
+    depths.max().unwrap_or(0)
 }
 
 fn string_end(text: &str) -> usize {
@@ -141,6 +161,12 @@ mod tests {
              1e2}\n    ]\n  }\n}\n"
         );
         assert_eq!(compact(&laid_out), compact(&text));
+    }
+
+    #[test]
+    fn deep_json_stays() {
+        let text = format!("{}{}", "[".repeat(9000), "]".repeat(9000));
+        assert_eq!(readable(&text), text);
     }
 
     #[test]

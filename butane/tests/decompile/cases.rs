@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// A config that the reference compiles.
 #[derive(Debug, Default)]
@@ -18,7 +19,12 @@ pub(crate) struct Case {
 
 /// Returns the cases of variants nestos and fcos that compile to Ignition configs; none if there is
 /// no corpus here.
-pub(crate) fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> &'static [Case] {
+    static CASES: LazyLock<Vec<Case>> = LazyLock::new(read_cases);
+    &CASES
+}
+
+fn read_cases() -> Vec<Case> {
     let mut found: Vec<Case> = files().into_values().filter_map(case).collect();
     found.retain(|case| ["nestos ", "fcos "].iter().any(|v| case.dialect.starts_with(v)));
     if found.is_empty() {

@@ -94,6 +94,32 @@ fn contents_are_text_where_butane_would_encode_it_the_same() {
 }
 
 #[test]
+fn large_contents_stay_compressed() {
+    let file = |n: usize| {
+        let text = "a\\n".repeat(n);
+        let config =
+            format!("storage:\n  files:\n    - path: /a\n      contents: {{inline: \"{text}\"}}");
+        let config = format!("variant: nestos\nversion: 1.0.0\n{config}");
+        let json = compile(config, &Options::default()).unwrap().json;
+        decompiled(&json, &DecompileOptions::default()).len()
+    };
+    assert!(file(100_000) > 100_000);
+    assert!(file(600_000) < 10_000);
+}
+
+#[test]
+fn texts_that_stay_encoded_are_mentioned() {
+    let json = r#""storage": {"files": [{"path": "/a", "contents": {"source": "data:,a"}}]}"#;
+    let done = decompile(with_version("3.3.0", json).as_bytes(), &DecompileOptions::default());
+    assert_eq!(
+        done.unwrap().warnings.to_string(),
+        "info at $: texts in data URLs that Butane would encode in another way, so they stay as they \
+         are: 1
+"
+    );
+}
+
+#[test]
 fn contents_in_any_encoding_are_text_if_that_is_asked_for() {
     let sources = ["data:,a%20b", "data:text/plain;base64,YSBi", "data:;base64,YSBi"];
     for source in sources {
@@ -218,8 +244,8 @@ fn the_comment_names_the_file_without_breaking_out_of_its_line() {
     assert!(text.starts_with("# Made from a\u{fffd}b.ign, Ignition 3.3.0\nvariant:"), "{text}");
 }
 
-/// Decompiles what may be no config; what comes out must compile to what went in.
-fn check(json: &[u8]) {
+/// Decompiles what may be no config; what comes out must compile.
+pub(crate) fn check(json: &[u8]) {
     for encoding in [Encoding::Same, Encoding::Any] {
         let options = DecompileOptions { encoding, ..DecompileOptions::default() };
         if let Ok(done) = decompile(json, &options) {

@@ -5,9 +5,12 @@ use std::io::Read;
 use base64::Engine;
 use flate2::read::MultiGzDecoder;
 use nestos_butane::{DecompileOptions, Options, compile, decompile};
+use proptest::prelude::{any, prop, proptest};
+use proptest::test_runner::Config;
 use serde_json::Value;
 
 use super::cases::{Case, cases, say};
+use super::configs::check;
 
 /// Puts what compressed contents hold in the place of their sources.
 fn unpacked(mut config: Value) -> Value {
@@ -75,7 +78,7 @@ impl Lengths {
 fn lengths(variant: &str) -> Vec<Lengths> {
     let of = |text: &[u8]| f64::from(u32::try_from(text.len()).unwrap());
     // What was in other files is in the text now, so those configs cannot be as short.
-    let alone = cases().into_iter().filter(|case| !case.local && case.dialect.starts_with(variant));
+    let alone = cases().iter().filter(|case| !case.local && case.dialect.starts_with(variant));
     alone
         .filter_map(|case| {
             let text = decompile(&case.ignition, &DecompileOptions::default()).ok()?.text;
@@ -84,7 +87,7 @@ fn lengths(variant: &str) -> Vec<Lengths> {
                 written: of(&case.butane),
                 decompiled: of(&text.as_bytes()[comment..]),
                 comment: of(&text.as_bytes()[..comment]),
-                name: case.name,
+                name: case.name.clone(),
             })
         })
         .collect()
@@ -113,5 +116,24 @@ fn decompiled_configs_are_about_as_long_as_people_write_them() {
         }
         assert!(with_comments <= 1.2 * written);
         assert!(median <= 1.2);
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::with_cases(1000) })]
+    #[test]
+    fn no_change_of_a_config_makes_it_panic_or_lie(
+        case in any::<prop::sample::Index>(),
+        cut in any::<prop::sample::Index>(),
+        length in 0usize..12,
+        insert in "[-a-z0-9:{}\\[\\], \n\"'!&*|>%#?\\\\~./]{0,8}",
+    ) {
+        if !cases().is_empty() {
+            let mut text = cases()[case.index(cases().len())].ignition.clone();
+            let start = cut.index(text.len());
+            let end = (start + length).min(text.len());
+            text.splice(start..end, insert.bytes());
+            check(&text);
+        }
     }
 }
