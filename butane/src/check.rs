@@ -149,16 +149,17 @@ impl Check<'_> {
         if object.flag("with_mount_unit") != Some(true) {
             return;
         }
-        match object.filled("format") {
-            None => self
-                .report
-                .error(&at.key("format"), "format is required if with_mount_unit is true"),
-            Some("swap") => {}
-            Some(_) if object.filled("path").is_none() => self.report.error(
-                &at.key("path"),
-                "path is required if with_mount_unit is true and format is not swap",
-            ),
-            Some(_) => {}
+        let swaps = self.dialect.does(Feature::SwapUnits);
+        let (format, path) = (object.filled("format"), object.filled("path"));
+        // Versions without swap units look for both, later ones for one after the other.
+        let wants_path = !swaps || format.is_some_and(|format| format != "swap");
+        if wants_path && path.is_none() {
+            let message = "path is required if with_mount_unit is true and format is not swap";
+            self.report.error(&at.key("path"), message);
+        }
+        if format.is_none() {
+            let message = "format is required if with_mount_unit is true";
+            self.report.error(&at.key("format"), message);
         }
     }
 

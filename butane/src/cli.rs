@@ -1,22 +1,30 @@
-//! The command line of `butane`, as the reference has it.
+//! The command line of `butane`: the reference's, and what we add to it.
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use nestos_butane::{Conversion, Encoding, Lang};
 
 /// Compile a Butane config to an Ignition config
 ///
 /// Reads YAML from FILE or standard input and writes JSON to standard output. Findings go to
 /// standard error with the lines they are about. Exit status: 0 done, also with warnings; 1 the
-/// config cannot be compiled or a file not read or written; 2 wrong usage.
+/// config cannot be compiled or a file not read or written; 2 wrong usage. A file that has the
+/// name of a command is read as ./NAME.
 #[derive(Debug, Parser)]
 #[command(
     name = "butane",
     disable_version_flag = true,
+    disable_help_subcommand = true,
     args_override_self = true,
-    max_term_width = 80
+    args_conflicts_with_subcommands = true,
+    max_term_width = 80,
+    after_help = EXAMPLES
 )]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Config to compile; standard input if not given
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -45,6 +53,27 @@ pub(crate) struct Cli {
     )]
     pub color: When,
 
+    /// Give the output file this mode, in octal: 0600 if there are secrets in it
+    #[arg(long, value_name = "MODE", value_parser = parse_mode, requires = "output")]
+    pub output_mode: Option<u32>,
+
+    /// Look at more than the reference compiler does, and give hints: always, never
+    /// or auto, on a terminal. With "always", --strict counts these warnings too
+    #[arg(
+        long,
+        value_name = "WHEN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "auto",
+        default_missing_value = "always",
+        value_parser = parse_when
+    )]
+    pub lint: When,
+
+    /// Speak this language: en or zh. Without it, LC_ALL, LC_MESSAGES or LANG decides
+    #[arg(long, value_name = "LANG", global = true)]
+    pub lang: Option<Lang>,
+
     /// Old spelling of FILE
     #[arg(long, value_name = "FILE", hide = true, conflicts_with = "file")]
     pub input: Option<PathBuf>,
@@ -56,6 +85,84 @@ pub(crate) struct Cli {
     /// Only write the manual page to DIR; for packagers
     #[arg(long, value_name = "DIR", hide = true, exclusive = true)]
     pub man: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  butane --files-dir . --strict node.bu -o node.ign --output-mode 0600
+  butane explain storage.files.mode
+  butane schema --variant nestos --version 1.0.0 > nestos.schema.json
+  butane decompile node.ign > node.bu";
+
+/// What there is besides compiling.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Explain a key of the language: type, since when, default, example
+    ///
+    /// Without PATH, lists the keys of the outermost level.
+    Explain(Explain),
+    /// Print a JSON Schema, for editors that complete and check YAML
+    ///
+    /// Without a variant the schema is that of all of them; what a file says in
+    /// `variant` and `version` then decides.
+    Schema(Dialect),
+    /// Turn an Ignition config into a Butane config that compiles to the same
+    Decompile(Decompile),
+}
+
+/// Which language version is meant.
+#[derive(Debug, Args)]
+pub(crate) struct Dialect {
+    /// Variant, such as nestos or fcos
+    #[arg(long, value_name = "VARIANT")]
+    pub variant: Option<String>,
+    /// Version, such as 1.0.0
+    #[arg(long = "version", id = "dialect_version", value_name = "VERSION", requires = "variant")]
+    pub version: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Key, such as storage.files.mode
+    #[arg(value_name = "PATH", default_value = "")]
+    pub path: String,
+    #[command(flatten)]
+    pub dialect: Dialect,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Decompile {
+    /// Ignition config; standard input if not given
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Write the config to FILE
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Give the output file this mode, in octal
+    #[arg(long, value_name = "MODE", value_parser = parse_mode, requires = "output")]
+    pub output_mode: Option<u32>,
+    /// Write a config of this variant; without it nestos, or fcos for Ignition
+    /// specs that nestos does not compile to
+    #[arg(long, value_name = "VARIANT")]
+    pub variant: Option<String>,
+    /// Let the result compile to a later Ignition spec, if the variant has none for this one
+    #[arg(long)]
+    pub convert: bool,
+    /// Make text of contents also where compiling will encode them in another way
+    #[arg(long)]
+    pub recode: bool,
+}
+
+impl Decompile {
+    /// Returns whether the spec version may change.
+    pub(crate) fn conversion(&self) -> Conversion {
+        if self.convert { Conversion::ToLaterSpec } else { Conversion::Refuse }
+    }
+
+    /// Returns whether contents may be encoded in another way.
+    pub(crate) fn encoding(&self) -> Encoding {
+        if self.recode { Encoding::Any } else { Encoding::Same }
+    }
 }
 
 /// Flags that may also be given as `--flag=true` and `--flag=false`.
@@ -110,6 +217,13 @@ fn parse_when(text: &str) -> Result<When, String> {
         // The reference takes any other word for "no".
         _ => When::Never,
     })
+}
+
+fn parse_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text.trim_start_matches("0o"), 8) {
+        Ok(mode @ 0..=0o777) => Ok(mode),
+        _ => Err("expected octal digits, such as 0600".to_owned()),
+    }
 }
 
 fn parse_bool(text: &str) -> Result<bool, String> {

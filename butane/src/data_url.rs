@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 use gzip::Gzip;
 
@@ -141,12 +141,22 @@ impl DataUrl {
         url
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// Returns what is stored: compressed bytes, if that is how they are written.
+    pub(crate) fn bytes(&self) -> &[u8] {
         match &self.body {
             Body::Text(text) => text.as_bytes(),
             Body::Bytes(bytes) => bytes,
         }
     }
+}
+
+/// Returns the bytes that a data URL holds; `None` if it is none, or broken.
+pub(crate) fn decode(url: &str) -> Option<Vec<u8>> {
+    let (kind, text) = url.strip_prefix(SCHEME)?.split_once(',')?;
+    if kind.ends_with(";base64") {
+        return STANDARD.decode(text).ok();
+    }
+    Some(percent_decode_str(text).collect())
 }
 
 /// Returns the length of the percent-encoded bytes with what goes before them.

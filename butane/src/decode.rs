@@ -306,7 +306,7 @@ impl<'d> Decoder<'d> {
     fn error(&mut self, node: &Node, message: &str) {
         if self.errors.len() < MOST_ERRORS {
             let (severity, at) = (Severity::Error, Some(node.start));
-            self.errors.push(Entry { severity, path: None, at, message: message.to_owned() });
+            self.errors.push(Entry::new(severity, None, at, message));
         }
     }
 

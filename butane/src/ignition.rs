@@ -29,7 +29,7 @@ pub fn validate(text: &[u8]) -> Report {
         Err(error) => {
             let (path, at) = (None, Some(error.at));
             let message = error.message.clone();
-            report.entries.push(Entry { severity: Severity::Error, path, at, message });
+            report.entries.push(Entry::new(Severity::Error, path, at, message));
             return fail(report, "config is not valid".to_owned());
         }
     };
@@ -64,7 +64,7 @@ pub(crate) enum Unreadable {
 pub(crate) fn embedded(text: &[u8], minor: u8) -> Result<Report, Unreadable> {
     // There is no place in the outer text that fits better than its start.
     let start = Some(Mark { line: 1, column: 1 });
-    let entry = |path, at, message| Entry { severity: Severity::Error, path, at, message };
+    let entry = |path, at, message| Entry::new(Severity::Error, path, at, message);
     let root = json_text::parse(text)
         .map_err(|error| Unreadable::Syntax(entry(None, start, error.message)))?;
     if let Err((_, message)) = json_types::decode(&root, &CONFIG, &Dialect::of_ignition(minor)) {
@@ -97,7 +97,7 @@ fn checked(root: &Node, minor: u8) -> Report {
         }
         Err((at, message)) => {
             let (path, at) = (Some(Path::default()), Some(at));
-            report.entries.push(Entry { severity: Severity::Error, path, at, message });
+            report.entries.push(Entry::new(Severity::Error, path, at, message));
         }
     }
     report
@@ -110,8 +110,8 @@ enum Version {
 }
 
 fn version(root: &Node) -> Version {
-    let text = root.get("ignition").and_then(|node| node.get("version")).and_then(Node::as_str);
-    let Some(text) = text else { return Version::Missing };
+    let mut texts = all(root, "ignition").flat_map(|node| all(node, "version"));
+    let Some(text) = texts.find_map(Node::as_str) else { return Version::Missing };
     if let Some(minor) = (0..=NEWEST).find(|minor| ignition_version(*minor) == text) {
         return Version::Known(minor);
     }
@@ -121,6 +121,13 @@ fn version(root: &Node) -> Version {
         [Some(_), Some(_), _] if text.contains('-') => Version::Other,
         _ => Version::Missing,
     }
+}
+
+/// Returns what a key holds, the last first: Ignition does not mind its case, nor that it repeats.
+fn all<'n>(node: &'n Node, key: &'static str) -> impl Iterator<Item = &'n Node> {
+    let entries = node.entries().unwrap_or_default().iter().rev();
+    let is = move |node: &Node| node.key_text().is_some_and(|k| k.eq_ignore_ascii_case(key));
+    entries.filter(move |(key, _)| is(key)).map(|(_, value)| value)
 }
 
 #[cfg(test)]
@@ -143,6 +150,12 @@ mod tests {
         assert_eq!(lines("{}"), "invalid config version (couldn't parse)");
         assert_eq!(lines(r#"{"ignition": {"version": "3.9.0"}}"#), "unsupported config version");
         assert_eq!(lines(r#"{"ignition": {"version": "3.7.0"}}"#), "unsupported config version");
+        for loose in [
+            r#"{"IGNITION": {"Version": "3.3.0"}}"#,
+            r#"{"ignition": {"version": "2.0.0"}, "ignition": {"version": "3.3.0"}}"#,
+        ] {
+            assert!(!validate(loose.as_bytes()).is_fatal(), "{loose}");
+        }
         for known in ["3.0.0", "3.5.0", "3.7.0-experimental"] {
             assert_eq!(lines(&format!(r#"{{"ignition": {{"version": "{known}"}}}}"#)), "");
         }

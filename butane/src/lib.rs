@@ -10,15 +10,18 @@ use std::path::PathBuf;
 use nestos_formats::yaml::{self, Stage, YamlError};
 
 use crate::decode::Undecodable;
-use crate::translate::Translated;
+use crate::nested::Nesting;
+use crate::translate::{Sources, Translated};
 
 pub use crate::decompile::{Conversion, DecompileOptions, Decompiled, Encoding, decompile};
 pub use crate::explain::{ExplainError, explain};
 pub use crate::json::Spacing;
+pub use crate::json_schema::{NoSchema, json_schema};
 pub use crate::lang::{Lang, UnknownLang};
+pub use crate::messages::translate;
 pub use crate::path::{Part, Path};
-pub use crate::render::{Color, Layout, render};
-pub use crate::report::{Entry, Report, Severity};
+pub use crate::render::{Color, Hints, Layout, View, render};
+pub use crate::report::{Entry, Report, Severity, Source};
 
 mod check;
 mod data_url;
@@ -28,8 +31,12 @@ mod explain;
 mod files_dir;
 pub mod ignition;
 mod json;
+mod json_schema;
 mod lang;
+mod lint;
 mod machine_config;
+mod messages;
+mod nested;
 mod path;
 mod render;
 mod report;
@@ -48,6 +55,19 @@ pub struct Options {
     pub spacing: Spacing,
     /// What becomes of the parts that variants such as openshift wrap around an Ignition config.
     pub wrapping: Wrapping,
+    /// Whether more is looked at than the reference compiler does.
+    pub lint: Lint,
+}
+
+/// Whether to warn of what the reference compiler accepts without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lint {
+    /// No: the findings are the reference's.
+    #[default]
+    Off,
+    /// Yes: of keys and contents that cannot work, and, where systemd is installed, of what it says
+    /// about the units.
+    On,
 }
 
 /// Whether an Ignition config is wrapped in what its variant wraps it in.
@@ -69,8 +89,12 @@ pub struct Compiled {
     pub machine_config: Option<String>,
     /// The version of the Ignition spec it is written for, such as `3.3.0`.
     pub ignition_version: String,
+    /// The minor version of that spec, `3.N`.
+    pub(crate) ignition_minor: u8,
     /// What the user should know; never fatal.
     pub warnings: Report,
+    /// What was found beyond that, if [`Options::lint`] asked for it; warnings only.
+    pub lint: Report,
 }
 
 impl Compiled {
@@ -80,10 +104,19 @@ impl Compiled {
     }
 }
 
+/// Returns the newest version of a variant that is not experimental.
+pub fn newest_version(variant: &str) -> Option<&'static str> {
+    let known = schema::DIALECTS.iter().filter(|d| d.variant == variant);
+    known.map(|d| d.version).rfind(|version| !version.contains('-'))
+}
+
 /// Compiles a Butane config. The report of an `Err` says what is wrong and where; print it with
 /// [`render`], then its `failure`.
 pub fn compile(input: impl AsRef<[u8]>, options: &Options) -> Result<Compiled, Report> {
-    let input = input.as_ref();
+    compile_in(input.as_ref(), options, &Nesting::default())
+}
+
+fn compile_in(input: &[u8], options: &Options, nesting: &Nesting) -> Result<Compiled, Report> {
     let failed = |e: Undecodable| Report { causes: e.causes, ..Report::failed(e.message) };
     let root = yaml::parse_lenient(input).map_err(|e| failed(unreadable(&e)))?;
     let dialect = decode::header::dialect(&root).map_err(failed)?;
@@ -99,8 +132,11 @@ pub fn compile(input: impl AsRef<[u8]>, options: &Options) -> Result<Compiled, R
     if let Some(fatal) = add(check::source(&config, dialect), SOURCE) {
         return Err(fatal);
     }
-    let files_dir = files_dir::FilesDir::new(options.files_dir.as_deref());
-    let (translated, found) = translate::translate(config, dialect, &files_dir, options.wrapping);
+    let mut lint = lint::Findings::new(options.lint);
+    lint.source(&root, &config);
+    let files_dir = &files_dir::FilesDir::new(options.files_dir.as_deref());
+    let sources = Sources { files_dir, dialect, options, nesting };
+    let (translated, found) = translate::translate(config, &sources);
     if let Some(fatal) = add(found, SOURCE) {
         return Err(fatal);
     }
@@ -109,15 +145,18 @@ pub fn compile(input: impl AsRef<[u8]>, options: &Options) -> Result<Compiled, R
     if let Some(fatal) = add(found, "config generated was invalid") {
         return Err(fatal);
     }
+    lint.result(&config);
+    let lint = lint.besides(&report, &root);
     let json = json::print(&config, dialect, options.spacing);
     let machine_config = machine.map(|machine| machine_config::print(&machine, &json));
     let ignition_version = dialect.ignition_version();
-    Ok(Compiled { json, machine_config, ignition_version, warnings: report })
+    let ignition_minor = dialect.ignition;
+    Ok(Compiled { json, machine_config, ignition_version, ignition_minor, warnings: report, lint })
 }
 
 fn unreadable(error: &YamlError) -> Undecodable {
     let (severity, message) = (Severity::Error, error.problem.clone());
-    let cause = error.at.map(|at| Entry { severity, path: None, at: Some(at), message });
+    let cause = error.at.map(|at| Entry::new(severity, None, Some(at), message));
     Undecodable {
         message: format!("Error unmarshaling yaml: yaml: {}", scan_message(error)),
         causes: cause.into_iter().collect(),

@@ -1,5 +1,7 @@
 //! Prints a report beside the lines of the config that it is about.
 
+use crate::lang::Lang;
+use crate::messages;
 use crate::report::{Entry, Report, Severity};
 
 /// How a report is printed.
@@ -28,27 +30,67 @@ const BOLD_YELLOW: &str = "1;33";
 const BOLD_CYAN: &str = "1;36";
 const BOLD_BLUE: &str = "1;34";
 
+/// How a report is shown to whoever reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// How each entry is laid out.
+    pub layout: Layout,
+    /// The language.
+    pub lang: Lang,
+    /// Whether hints follow the entries that have one.
+    pub hints: Hints,
+}
+
+/// Whether more is said than the reference compiler says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hints {
+    /// No.
+    Hide,
+    /// Yes.
+    Show,
+}
+
+impl View {
+    /// Returns the view that the reference compiler gives.
+    pub fn plain(layout: Layout) -> Self {
+        Self { layout, lang: Lang::English, hints: Hints::Hide }
+    }
+}
+
 /// Prints the entries of `report` about the text `source`, which the reader knows as `name`. The
 /// failure is left to the caller.
-pub fn render(report: &Report, name: &str, source: &[u8], layout: Layout) -> String {
+pub fn render(report: &Report, name: &str, source: &[u8], view: View) -> String {
     let mut out = String::new();
     let text = String::from_utf8_lossy(source);
     let lines: Vec<&str> = text.split('\n').collect();
     for (n, entry) in report.entries.iter().enumerate() {
-        let excerpt = match layout {
-            Layout::Lines => None,
-            Layout::Excerpts(color) => excerpt(entry, name, &lines, color),
+        let excerpt = match (view.layout, &entry.source) {
+            (Layout::Lines, _) => None,
+            (Layout::Excerpts(color), None) => excerpt(entry, name, &lines, (color, view.lang)),
+            (Layout::Excerpts(color), Some(inner)) => {
+                let lines: Vec<&str> = inner.text.split('\n').collect();
+                excerpt(entry, &inner.name, &lines, (color, view.lang))
+            }
         };
-        if n > 0 && layout != Layout::Lines {
+        if n > 0 && view.layout != Layout::Lines {
             out.push('\n');
         }
-        out.push_str(&excerpt.unwrap_or_else(|| format!("{entry}\n")));
+        out.push_str(&excerpt.unwrap_or_else(|| format!("{}\n", entry.in_language(view.lang))));
+        if let Some(hint) = entry.hint.as_ref().filter(|_| view.hints == Hints::Show) {
+            let word = view.lang.pick("hint", "提示");
+            out.push_str(&format!("  = {word}: {}\n", messages::translate(hint, view.lang)));
+        }
     }
     out
 }
 
 /// Returns the long form of an entry; `None` if its place is not in the text.
-fn excerpt(entry: &Entry, name: &str, lines: &[&str], color: Color) -> Option<String> {
+fn excerpt(
+    entry: &Entry,
+    name: &str,
+    lines: &[&str],
+    (color, lang): (Color, Lang),
+) -> Option<String> {
     let at = entry.at?;
     let (row, column) = (at.line.checked_sub(1)?, at.column.checked_sub(1)?);
     let line = lines.get(row)?;
@@ -61,7 +103,7 @@ fn excerpt(entry: &Entry, name: &str, lines: &[&str], color: Color) -> Option<St
     let gutter = (last + 1).to_string().len();
     let paint = |code: &str, text: &str| paint(color, code, text);
     let mut out = String::new();
-    let severity = paint(severity_color(entry.severity), entry.severity.word());
+    let severity = paint(severity_color(entry.severity), entry.severity.word_in(lang));
     let path = entry.path.as_ref().map(|path| format!("[{path}]")).unwrap_or_default();
     let arrow = paint(BOLD_BLUE, "-->");
     let mut put = |text: String| {
@@ -77,12 +119,8 @@ fn excerpt(entry: &Entry, name: &str, lines: &[&str], color: Color) -> Option<St
         put(format!(" {number} | {shown}"));
         if n == row {
             let carets = paint(BOLD_BLUE, &"^".repeat(width(marked)));
-            put(format!(
-                "{blank} {:indent$}{carets} {}",
-                "",
-                entry.message,
-                indent = width(before)
-            ));
+            let message = messages::translate(&entry.message, lang);
+            put(format!("{blank} {:indent$}{carets} {message}", "", indent = width(before)));
         }
     }
     put(blank);
@@ -130,23 +168,30 @@ fn columns(c: char) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use nestos_formats::yaml::Mark;
 
     use super::*;
     use crate::path::Path;
+    use crate::report::Source;
+
+    const NEVER: View =
+        View { layout: Layout::Excerpts(Color::Never), lang: Lang::English, hints: Hints::Hide };
+    const ALWAYS: View = View { layout: Layout::Excerpts(Color::Always), ..NEVER };
 
     fn report(line: usize, column: usize) -> Report {
         let path = Some(Path::default().key("a"));
         let at = Some(Mark { line, column });
         let message = "odd".to_owned();
-        let entry = Entry { severity: Severity::Warning, path, at, message };
+        let entry = Entry::new(Severity::Warning, path, at, message);
         Report { entries: vec![entry], ..Report::default() }
     }
 
     #[test]
     fn an_excerpt_shows_two_lines_around_and_marks_the_word() {
         let source = b"1\n2\n3\na: word more\n5\n6\n7\n";
-        let text = render(&report(4, 4), "in.bu", source, Layout::Excerpts(Color::Never));
+        let text = render(&report(4, 4), "in.bu", source, NEVER);
         assert_eq!(
             text,
             "warning[$.a]:\n  --> in.bu:4:4\n   |\n 2 | 2\n 3 | 3\n 4 | a: word more\n   \
@@ -156,20 +201,43 @@ mod tests {
 
     #[test]
     fn wide_characters_are_marked_in_full() {
-        let text =
-            render(&report(1, 4), "in.bu", "日: 本x".as_bytes(), Layout::Excerpts(Color::Never));
+        let text = render(&report(1, 4), "in.bu", "日: 本x".as_bytes(), NEVER);
         assert!(text.contains("\n 1 | 日: 本x\n   |     ^^^ odd\n"), "{text}");
     }
 
     #[test]
     fn a_place_outside_the_text_falls_back_to_one_line() {
-        let text = render(&report(1, 9), "in.bu", b"a:", Layout::Excerpts(Color::Never));
+        let text = render(&report(1, 9), "in.bu", b"a:", NEVER);
         assert_eq!(text, "warning at $.a, line 1 col 9: odd\n");
     }
 
     #[test]
+    fn hints_are_only_given_to_who_asks_and_in_their_language() {
+        let mut report = report(1, 1);
+        report.entries[0].hint = Some("did you mean path?".to_owned());
+        assert!(!render(&report, "in.bu", b"a", NEVER).contains("path?"));
+        let text = render(&report, "in.bu", b"a", View { hints: Hints::Show, ..NEVER });
+        assert!(text.ends_with("   |\n  = hint: did you mean path?\n"), "{text}");
+        let view = View { hints: Hints::Show, lang: Lang::Chinese, layout: Layout::Lines };
+        let text = render(&report, "in.bu", b"a", view);
+        assert_eq!(text, "警告 $.a，第 1 行第 1 列：odd\n  = 提示: 是不是 path？\n");
+    }
+
+    #[test]
+    fn entries_about_a_merged_file_show_its_lines() {
+        let mut report = report(2, 1);
+        let text = "x: 1\ny: 2\n".to_owned();
+        report.entries[0].source = Some(Arc::new(Source { name: "base.bu".to_owned(), text }));
+        let text = render(&report, "in.bu", b"a", NEVER);
+        assert!(text.contains("--> base.bu:2:1\n"), "{text}");
+        assert!(text.contains("2 | y: 2\n   | ^^ odd"), "{text}");
+        let line = render(&report, "in.bu", b"a", View { layout: Layout::Lines, ..NEVER });
+        assert_eq!(line, "warning in base.bu at $.a, line 2 col 1: odd\n");
+    }
+
+    #[test]
     fn colour_is_only_added_on_request() {
-        let text = render(&report(1, 1), "in.bu", b"a", Layout::Excerpts(Color::Always));
+        let text = render(&report(1, 1), "in.bu", b"a", ALWAYS);
         assert!(text.starts_with("\x1b[1;33mwarning\x1b[0m[$.a]:\n  \x1b[1;34m-->\x1b[0m in.bu"));
     }
 }

@@ -1,9 +1,12 @@
 //! What the compiler has to say about a config: entries with a place, and whether it gave up.
 
 use std::fmt;
+use std::sync::Arc;
 
 use nestos_formats::yaml::{Mark, Node};
 
+use crate::lang::Lang;
+use crate::messages::translate;
 use crate::path::{Part, Path};
 
 /// How grave an [`Entry`] is.
@@ -28,6 +31,19 @@ pub struct Entry {
     pub at: Option<Mark>,
     /// What it says.
     pub message: String,
+    /// What may help; not part of what the reference says.
+    pub hint: Option<String>,
+    /// The text it is about, if that is not the config itself but one that it merges.
+    pub source: Option<Arc<Source>>,
+}
+
+/// A text that is compiled as part of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What its parent calls it.
+    pub name: String,
+    /// The text.
+    pub text: String,
 }
 
 /// All findings about one config, and the error that ended the compilation, if one did.
@@ -43,6 +59,16 @@ pub struct Report {
 }
 
 impl Severity {
+    /// Returns the word that reports in a language use.
+    pub fn word_in(self, lang: Lang) -> &'static str {
+        let chinese = match self {
+            Self::Error => "错误",
+            Self::Warning => "警告",
+            Self::Info => "说明",
+        };
+        lang.pick(self.word(), chinese)
+    }
+
     /// Returns the word that reports use.
     pub fn word(self) -> &'static str {
         match self {
@@ -53,10 +79,39 @@ impl Severity {
     }
 }
 
+impl Entry {
+    /// Returns the one-line form in a language.
+    pub fn in_language(&self, lang: Lang) -> String {
+        if lang == Lang::English {
+            return self.to_string();
+        }
+        let inside = self.source.as_ref().map(|source| format!("{}：", source.name));
+        let path = self.path.as_ref().map(ToString::to_string);
+        let at = self.at.map(|at| format!("第 {} 行第 {} 列", at.line, at.column));
+        let place: Vec<String> = path.into_iter().chain(at).collect();
+        let (word, message) = (self.severity.word_in(lang), translate(&self.message, lang));
+        format!("{word} {}{}：{message}", inside.unwrap_or_default(), place.join("，"))
+    }
+
+    /// Returns a finding about the config itself.
+    pub(crate) fn new(
+        severity: Severity,
+        path: Option<Path>,
+        at: Option<Mark>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { severity, path, at, message: message.into(), hint: None, source: None }
+    }
+}
+
 impl fmt::Display for Entry {
     /// Prints the one-line form.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at ", self.severity.word())?;
+        write!(f, "{} ", self.severity.word())?;
+        if let Some(source) = &self.source {
+            write!(f, "in {} ", source.name)?;
+        }
+        f.write_str("at ")?;
         match (&self.path, self.at) {
             (Some(path), Some(at)) => write!(f, "{path}, line {} col {}", at.line, at.column)?,
             (Some(path), None) => write!(f, "{path}")?,
@@ -102,13 +157,12 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, severity: Severity, path: &Path, message: impl Into<String>) {
-        let (path, message) = (Some(path.clone()), message.into());
-        self.entries.push(Entry { severity, path, at: None, message });
+        self.entries.push(Entry::new(severity, Some(path.clone()), None, message));
     }
 
     /// Gives every entry without a place the place of the deepest node on its path.
     pub(crate) fn locate(&mut self, root: &Node) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.at.is_none()) {
+        for entry in self.entries.iter_mut().filter(|e| e.at.is_none() && e.source.is_none()) {
             entry.at = Some(closest(root, entry.path.as_ref()).start);
         }
     }

@@ -2,7 +2,6 @@
 //! the fragments are merged below what the user wrote.
 
 use crate::Wrapping;
-use crate::files_dir::FilesDir;
 use crate::path::Path;
 use crate::report::Report;
 use crate::schema::{Dialect, IGNITION};
@@ -20,6 +19,7 @@ mod partitions;
 pub(crate) mod quadlet;
 mod tree;
 
+pub(crate) use contents::Sources;
 pub(crate) use machine_config::MachineConfig;
 
 /// A config without sugar.
@@ -33,22 +33,17 @@ pub(crate) struct Translated {
 
 /// Compiles the sugar of a config that passed the source checks. On errors the result is not
 /// usable.
-pub(crate) fn translate(
-    mut config: Object,
-    dialect: &Dialect,
-    files_dir: &FilesDir,
-    wrapping: Wrapping,
-) -> (Translated, Report) {
+pub(crate) fn translate(mut config: Object, sources: &Sources<'_>) -> (Translated, Report) {
+    let dialect = sources.dialect;
     let mut report = Report::default();
-    let sources = contents::Sources { files_dir, dialect };
-    contents::expand(&mut config, &Path::default(), &sources, &mut report);
+    contents::expand(&mut config, &Path::default(), sources, &mut report);
     if let Some(units) = mount_unit::fragment(&config, dialect) {
         config = merge::merge(units, config);
     }
     if let Some(Kind::Object(storage)) = config.get_mut("storage").map(|value| &mut value.kind) {
-        tree::expand(storage, &sources, &mut report);
+        tree::expand(storage, sources, &mut report);
     }
-    quadlet::expand(&mut config, &sources, &mut report);
+    quadlet::expand(&mut config, sources, &mut report);
     if report.is_fatal() {
         return (Translated { config, machine: None }, report);
     }
@@ -57,7 +52,7 @@ pub(crate) fn translate(
             config = merge::merge(boot, config);
         }
         partitions::check_numbers(&config, &mut report);
-        if let Some(grub) = grub::fragment(&config, &sources) {
+        if let Some(grub) = grub::fragment(&config, sources) {
             config = merge::merge(grub, config);
         }
     }
@@ -68,7 +63,7 @@ pub(crate) fn translate(
         machine.apply(&mut config, dialect);
         machine.check(&config, dialect, &mut report);
     }
-    if wrapping == Wrapping::None {
+    if sources.options.wrapping == Wrapping::None {
         for left_out in machine.take().iter().flat_map(MachineConfig::beside_ignition) {
             report.warning(left_out, "field ignored in raw mode");
         }

@@ -4,7 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nestos_butane::{Color, Layout, Options, Report, compile, ignition, render};
+use nestos_butane::{
+    Color, DecompileOptions, Hints, Lang, Layout, Options, Report, View, compile, decompile,
+    ignition, render,
+};
 
 fuzz_target!(|text: &[u8]| {
     match compile(text, &Options::default()) {
@@ -13,6 +16,8 @@ fuzz_target!(|text: &[u8]| {
             let report = ignition::validate(compiled.json.as_bytes());
             assert!(!report.is_fatal(), "{report}\n{}", compiled.json);
             show(&compiled.warnings, text);
+            // Whether it can be turned back is for the tests to say; here it must only end.
+            drop(decompile(compiled.json.as_bytes(), &DecompileOptions::default()));
         }
         Err(report) => {
             let failure = report.failure.as_deref().expect("a failure has a reason");
@@ -31,5 +36,8 @@ fn show(report: &Report, text: &[u8]) {
         let more = breaks.matches(['\r', '\u{85}', '\u{2028}', '\u{2029}']).count();
         assert!(entry.at.is_none_or(|at| at.line <= lines + more + 1), "{entry}");
     }
-    render(report, "in.bu", text, Layout::Excerpts(Color::Never));
+    for lang in [Lang::English, Lang::Chinese] {
+        let layout = Layout::Excerpts(Color::Never);
+        render(report, "in.bu", text, View { layout, lang, hints: Hints::Show });
+    }
 }

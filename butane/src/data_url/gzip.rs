@@ -96,8 +96,9 @@ const HASH_BITS: u32 = 15;
 /// is kept between windows: what came in the one before counts too.
 fn repeats(window: &[u8], seen: &mut [u32]) -> bool {
     let mut found = 0;
-    for four in window.array_windows::<4>() {
-        let word = u32::from_le_bytes(*four);
+    for four in window.windows(4) {
+        let Ok(four) = four.try_into() else { continue };
+        let word = u32::from_le_bytes(four);
         let slot = (word.wrapping_mul(0x9e37_79b1) >> (u32::BITS - HASH_BITS)) as usize;
         if let Some(last) = seen.get_mut(slot) {
             found += usize::from(*last == word);

@@ -4,7 +4,8 @@ use nestos_formats::yaml::Node;
 
 use crate::path::{Part, Path};
 use crate::report::{Entry, Report, Severity, child};
-use crate::schema::{Dialect, Shape, Type};
+use crate::schema::{DIALECTS, Dialect, Field, Shape, Type};
+use crate::suggest::closest;
 use crate::value::Object;
 
 /// Reports the unknown keys of a config, level by level in the order of the schema.
@@ -25,17 +26,32 @@ struct Walk<'d> {
 }
 
 impl Walk<'_> {
+    /// Returns what may help whoever wrote an unknown key.
+    fn what_was_meant(&self, key: &str, shape: &'static Shape) -> Option<String> {
+        let dialect = self.dialect;
+        let named = |field: &&Field| field.yaml == Some(key);
+        if shape.fields.iter().any(|field| named(&field)) {
+            let (variant, version) = (dialect.variant, dialect.version);
+            let has = |d: &&Dialect| shape.fields.iter().any(|f| named(&f) && d.has(f));
+            let first = DIALECTS.iter().filter(|d| d.variant == variant).find(has);
+            return Some(match first.or_else(|| DIALECTS.iter().find(has)) {
+                Some(d) => format!("{key} exists from {} {} on", d.variant, d.version),
+                None => format!("{key} does not exist in {variant} {version}"),
+            });
+        }
+        let known = shape.fields.iter().filter(|field| dialect.has(field));
+        let near = closest(key, known.filter_map(|field| field.yaml))?;
+        Some(format!("did you mean {near}?"))
+    }
+
     /// Says that a key is not part of the language that others know by this name.
     fn extension(&mut self, entries: &[(Node, Node)], name: &'static str, at: &Path) {
         let key = entries.iter().find(|(key, _)| key.key_text() == Some(name));
-        self.report.entries.extend(key.map(|(key, _)| Entry {
-            severity: Severity::Warning,
-            path: Some(at.key(name)),
-            at: Some(key.start),
-            message: format!(
-                "{name} is an extension of variant {}; other compilers ignore it",
-                self.dialect.variant
-            ),
+        self.report.entries.extend(key.map(|(key, _)| {
+            let variant = self.dialect.variant;
+            let message =
+                format!("{name} is an extension of variant {variant}; other compilers ignore it");
+            Entry::new(Severity::Warning, Some(at.key(name)), Some(key.start), message)
         }));
     }
 
@@ -56,12 +72,11 @@ impl Walk<'_> {
         for (key, _) in entries {
             let text = key.key_text().unwrap_or_default();
             if !fields().any(|field| field.yaml == Some(text)) {
-                self.report.entries.push(Entry {
-                    severity: Severity::Warning,
-                    path: Some(at.key(text.to_owned())),
-                    at: Some(key.start),
-                    message: format!("unused key {text}"),
-                });
+                let path = Some(at.key(text.to_owned()));
+                let message = format!("unused key {text}");
+                let mut entry = Entry::new(Severity::Warning, path, Some(key.start), message);
+                entry.hint = self.what_was_meant(text, shape);
+                self.report.entries.push(entry);
             }
         }
         for field in fields() {

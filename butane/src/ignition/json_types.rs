@@ -85,12 +85,12 @@ impl Types<'_> {
             let known = || shape.fields.iter().filter(|f| f.json.is_some() && dialect.has(f));
             let exact = known().find(|field| field.json == Some(name));
             if exact.is_none() {
-                self.unused.entries.push(Entry {
-                    severity: Severity::Warning,
-                    path: Some(at.key(name.to_owned())),
-                    at: Some(key.start),
-                    message: format!("unused key {name}"),
-                });
+                self.unused.entries.push(Entry::new(
+                    Severity::Warning,
+                    Some(at.key(name.to_owned())),
+                    Some(key.start),
+                    format!("unused key {name}"),
+                ));
             }
             let folded = || known().find(|field| field.key().eq_ignore_ascii_case(name));
             let Some(field) = exact.or_else(folded) else { continue };

@@ -1,9 +1,11 @@
 //! `inline` and `local` contents become data URLs; other local files become text.
 
+use crate::Options;
 use crate::check::{is_merged_config, merged_config};
 use crate::data_url::gzip::Gzip;
 use crate::data_url::{Body, Compress, DataUrl};
 use crate::files_dir::{FilesDir, NOT_GIVEN};
+use crate::nested::{self, Nesting};
 use crate::path::Path;
 use crate::report::Report;
 use crate::schema::{CONTENTS, DROPIN, Dialect, Feature, UNIT, USER};
@@ -16,6 +18,10 @@ pub(crate) struct Sources<'s> {
     pub files_dir: &'s FilesDir,
     /// The language of the config; configs that it merges must fit.
     pub dialect: &'s Dialect,
+    /// How it is compiled, and how configs that it merges are.
+    pub options: &'s Options,
+    /// The configs that it is merged into.
+    pub nesting: &'s Nesting,
 }
 
 impl Sources<'_> {
@@ -28,6 +34,43 @@ impl Sources<'_> {
             Some(_) => Compress::Given,
             None if self.dialect.compresses() => Compress::IfShorter,
             None => Compress::Never,
+        }
+    }
+
+    /// Returns the Ignition config in a local file, compiled if need be, and says what is wrong
+    /// with it.
+    fn merged(&self, (local, at): (&str, &Path), bytes: Vec<u8>, report: &mut Report) -> Body {
+        if !nested::is_butane(local) {
+            report.entries.extend(merged_config(&bytes, self.dialect, at).entries);
+            return Body::Bytes(bytes);
+        }
+        // It was just read from there.
+        let file = self.files_dir.resolve(local).unwrap_or_default();
+        match self.nesting.compile((&file, local), &bytes, self.options) {
+            Ok(compiled) => {
+                report.entries.extend(compiled.warnings.entries);
+                if compiled.ignition_minor > self.dialect.ignition {
+                    report.warning(
+                        at,
+                        format!(
+                            "{local} needs Ignition spec {}, newer than that of this config",
+                            compiled.ignition_version
+                        ),
+                    );
+                }
+                Body::Text(compiled.json.into())
+            }
+            Err(inner) => {
+                let failure = inner.failure.unwrap_or_default();
+                let reason = match inner.causes.is_empty() {
+                    true => format!("{local} cannot be compiled: {failure}"),
+                    false => format!("{local} cannot be compiled"),
+                };
+                report.entries.extend(inner.entries);
+                report.entries.extend(inner.causes);
+                report.error(at, reason);
+                Body::Bytes(vec![])
+            }
         }
     }
 }
@@ -146,13 +189,11 @@ fn resource(object: &mut Object, at: &Path, sources: &Sources<'_>, report: &mut 
     if let Some(Value { kind: Kind::Text(local), .. }) = object.take("local") {
         let origin = at.key("local");
         match sources.files_dir.read(&local) {
-            Ok(bytes) => {
-                if is_merged_config(at) {
-                    let found = merged_config(&bytes, sources.dialect, &origin);
-                    report.entries.extend(found.entries);
-                }
-                set(object, Body::Bytes(bytes), compress, &origin);
+            Ok(bytes) if is_merged_config(at) => {
+                let body = sources.merged((&local, &origin), bytes, report);
+                set(object, body, compress, &origin);
             }
+            Ok(bytes) => set(object, Body::Bytes(bytes), compress, &origin),
             Err(message) => report.error(&origin, message),
         }
     }
