@@ -1,18 +1,19 @@
 //! A YAML tree that remembers where each node stood, for configs whose errors name line and column.
 //!
-//! Built on the events of `libyaml-safer`. Invariants: parsing never panics and never expands an
-//! alias (it shares the node), so memory is linear in the input; nesting is bounded by
-//! [`MAX_DEPTH`]. Scalars keep their text: what `0644` or `yes` means is decided by the reader,
-//! which knows the type it wants. Only the first document of a stream is read.
+//! Bytes become text (`text`), tokens (`scanner`), events (`parser`) and a tree (`builder`),
+//! by YAML 1.1 (<https://yaml.org/spec/1.1/>) with the limits and errors of libyaml and go-yaml.
+//! Invariants: parsing never panics, takes time linear in the input, and never expands an alias
+//! (it shares the node), so memory is linear too; nesting is bounded by [`MAX_DEPTH`]. Scalars keep
+//! their text: what `0644` or `yes` means is decided by the reader, which knows the type it wants.
+//! Only the first document of a stream is read.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use libyaml_safer::{ErrorKind, Event, EventData, Parser, ScalarStyle};
-
-use text::{Chunks, Decoded, decode, refuse_scanner_panics};
-
+mod builder;
+mod cursor;
+mod parser;
+mod scanner;
 mod text;
 
 /// The deepest nesting that is read; deeper input is an error.
@@ -20,11 +21,6 @@ pub const MAX_DEPTH: usize = 10_000;
 
 /// How many nodes [`parse`] lets aliases add to a document.
 const MAX_ALIASED_NODES: u64 = 1_000_000;
-
-/// The scanner looks at every open flow collection for each token. That is free at depths people
-/// write, and quadratic beyond; this bounds the sum over all events.
-const MOST_LEVELS_SEEN: usize = 110_000_000;
-const FREE_LEVELS: usize = 100;
 
 /// A position in the text: line and column count from 1, columns are characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -132,11 +128,7 @@ pub fn parse(text: &[u8]) -> Result<Node, YamlError> {
 /// Reads the first document as it stands. The reader must look for duplicate keys itself, and must
 /// not walk through aliases without a bound.
 pub fn parse_lenient(text: &[u8]) -> Result<Node, YamlError> {
-    let decoded = decode(text)?;
-    refuse_scanner_panics(&decoded)?;
-    catch_unwind(AssertUnwindSafe(|| Builder::default().document(&decoded))).unwrap_or_else(
-        |_panic| Err(YamlError::new(Stage::Scanner, "the YAML scanner gave up on this text", None)),
-    )
+    builder::document(&text::decode(text)?)
 }
 
 /// Returns each pair of equal keys in a mapping, earlier first.
@@ -281,174 +273,6 @@ fn check(root: &Node, reached: Reached, budget: &mut u64) -> Result<(), YamlErro
         pending.extend(entries.iter().rev().flat_map(|(k, v)| [(v, reached), (k, reached)]));
     }
     Ok(())
-}
-
-fn scan_error(error: &libyaml_safer::Error) -> YamlError {
-    let stage = match error.kind() {
-        ErrorKind::Scanner => Stage::Scanner,
-        ErrorKind::Reader | ErrorKind::Io => Stage::Reader,
-        _ => Stage::Parser,
-    };
-    let source = std::error::Error::source(error).map(ToString::to_string);
-    let at = error.problem_mark().map(mark);
-    let context = error.context_mark().map(mark);
-    YamlError { problem: source.unwrap_or_else(|| error.problem().to_owned()), at, context, stage }
-}
-
-fn mark(mark: libyaml_safer::Mark) -> Mark {
-    let from_zero = |n: u64| usize::try_from(n).unwrap_or(usize::MAX - 1) + 1;
-    Mark { line: from_zero(mark.line), column: from_zero(mark.column) }
-}
-
-/// A collection whose end has not been read yet.
-struct Open {
-    start: Mark,
-    anchor: Option<String>,
-    kind: OpenKind,
-}
-
-enum OpenKind {
-    Sequence(Vec<Node>),
-    Mapping(Vec<(Node, Node)>, Option<Node>),
-}
-
-/// Builds the tree from events, with its own stack.
-#[derive(Default)]
-struct Builder {
-    open: Vec<Open>,
-    anchors: HashMap<String, Node>,
-    root: Option<Node>,
-    levels_seen: usize,
-}
-
-impl Builder {
-    fn document(mut self, decoded: &Decoded) -> Result<Node, YamlError> {
-        let mut parser = Parser::new();
-        parser.set_input(Chunks { rest: &decoded.text, stopped: decoded.stopped });
-        loop {
-            let mut event = parser.parse().map_err(|e| scan_error(&e))?;
-            let at = mark(event.start_mark);
-            self.levels_seen += self.open.len().saturating_sub(FREE_LEVELS);
-            if self.levels_seen > MOST_LEVELS_SEEN {
-                let problem = "too much text at too deep a nesting";
-                return Err(YamlError::new(Stage::Scanner, problem, Some(at)));
-            }
-            match event.data {
-                EventData::StreamStart { .. } => {}
-                EventData::DocumentStart { version_directive: Some(v), .. } if v.minor != 1 => {
-                    let problem = "found incompatible YAML document";
-                    return Err(YamlError::new(Stage::Parser, problem, Some(at)));
-                }
-                EventData::DocumentStart { .. } => {}
-                EventData::DocumentEnd { .. } | EventData::StreamEnd => break,
-                EventData::Scalar { ref mut value, style, .. } => {
-                    let ends = usize::try_from(event.end_mark.index) == Ok(decoded.text.len());
-                    if decoded.completed && ends && is_block(style) && value.ends_with('\n') {
-                        // The line end was not in the text.
-                        value.pop();
-                    }
-                    self.event(event)?;
-                }
-                _ => self.event(event)?,
-            }
-        }
-        let start = Mark { line: 1, column: 1 };
-        let nothing = Node { start, end: start, alias: false, value: Value::Null("".into()) };
-        Ok(self.root.unwrap_or(nothing))
-    }
-
-    fn event(&mut self, event: Event) -> Result<(), YamlError> {
-        let (start, end) = (mark(event.start_mark), mark(event.end_mark));
-        match event.data {
-            EventData::Alias { anchor } => {
-                let node = self.alias(&anchor, start, end)?;
-                self.add(node);
-            }
-            EventData::Scalar { anchor, tag, value, style, .. } => {
-                let value = scalar(value, tag, style);
-                self.close(Node { start, end, alias: false, value }, anchor);
-            }
-            EventData::SequenceStart { anchor, .. } => {
-                self.begin(start, anchor, OpenKind::Sequence(vec![]))?;
-            }
-            EventData::MappingStart { anchor, .. } => {
-                self.begin(start, anchor, OpenKind::Mapping(vec![], None))?;
-            }
-            EventData::SequenceEnd | EventData::MappingEnd => {
-                let Some(open) = self.open.pop() else { return Ok(()) };
-                let value = match open.kind {
-                    OpenKind::Sequence(items) => Value::Sequence(Arc::new(items)),
-                    OpenKind::Mapping(entries, _) => Value::Mapping(Arc::new(entries)),
-                };
-                self.close(Node { start: open.start, end, alias: false, value }, open.anchor);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn begin(
-        &mut self,
-        start: Mark,
-        anchor: Option<String>,
-        kind: OpenKind,
-    ) -> Result<(), YamlError> {
-        if self.open.len() >= MAX_DEPTH {
-            let problem = format!("exceeded max depth of {MAX_DEPTH}");
-            return Err(YamlError::new(Stage::Scanner, problem, Some(start)));
-        }
-        self.open.push(Open { start, anchor, kind });
-        Ok(())
-    }
-
-    fn alias(&self, anchor: &str, start: Mark, end: Mark) -> Result<Node, YamlError> {
-        let fail = |problem| Err(YamlError::new(Stage::Tree, problem, Some(start)));
-        if self.open.iter().any(|open| open.anchor.as_deref() == Some(anchor)) {
-            return fail(format!("anchor '{anchor}' value contains itself"));
-        }
-        match self.anchors.get(anchor) {
-            Some(node) => Ok(Node { start, end, alias: true, value: node.value.clone() }),
-            None => fail(format!("unknown anchor '{anchor}' referenced")),
-        }
-    }
-
-    fn close(&mut self, node: Node, anchor: Option<String>) {
-        if let Some(anchor) = anchor {
-            self.anchors.insert(anchor, node.clone());
-        }
-        self.add(node);
-    }
-
-    fn add(&mut self, node: Node) {
-        match self.open.last_mut().map(|open| &mut open.kind) {
-            None => self.root = Some(node),
-            Some(OpenKind::Sequence(items)) => items.push(node),
-            Some(OpenKind::Mapping(entries, key)) => match key.take() {
-                None => *key = Some(node),
-                Some(key) => entries.push((key, node)),
-            },
-        }
-    }
-}
-
-fn is_block(style: ScalarStyle) -> bool {
-    matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
-}
-
-fn scalar(text: String, tag: Option<String>, style: ScalarStyle) -> Value {
-    const NULL: &str = "tag:yaml.org,2002:null";
-    let text: Arc<str> = text.into();
-    let style = match style {
-        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
-        _ if is_block(style) => Style::Block,
-        _ => Style::Plain,
-    };
-    let plain = style == Style::Plain && tag.is_none();
-    let null = matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-    if null && (plain || tag.as_deref() == Some(NULL)) {
-        return Value::Null(text);
-    }
-    Value::Scalar(Scalar { text, style, tag: tag.map(Into::into) })
 }
 
 #[cfg(test)]
