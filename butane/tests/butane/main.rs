@@ -6,4 +6,8 @@ mod command;
 #[cfg(test)]
 mod configs;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod variants;

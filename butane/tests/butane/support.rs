@@ -31,7 +31,8 @@ pub(crate) fn nestos(text: &str) -> Run {
     butane(Path::new("."), &["--raw-errors"], config)
 }
 
-/// Requires that Ignition accepts a config; says so on stderr where it cannot be asked.
+/// Requires that Ignition accepts a config; says so on stderr where it cannot be asked, and fails
+/// where it has to be there.
 pub(crate) fn assert_ignition_accepts(json: &str) {
     static SAID: Once = Once::new();
     let asked = Cmd::new("ignition-validate").arg("-").input(json).finish();
@@ -43,6 +44,7 @@ pub(crate) fn assert_ignition_accepts(json: &str) {
             String::from_utf8_lossy(&done.stderr)
         ),
         Err(reason) => SAID.call_once(|| {
+            assert!(std::env::var_os("CI").is_none(), "{reason:#}; tools/install-deps installs it");
             let note = format!(
                 "\n*** SKIPPED: outputs were not checked by Ignition itself: {reason}\n\
                  *** install Debian's package ignition to check them\n\n"

@@ -44,6 +44,12 @@ impl Case {
         self.file("input.bu")
     }
 
+    /// Returns the directory that `local:` names are relative to, if its options name one.
+    pub(crate) fn files_dir(&self) -> Option<PathBuf> {
+        let named = self.args.iter().position(|arg| matches!(arg.as_str(), "-d" | "--files-dir"));
+        named.map(|n| self.dir.join(&self.args[n + 1]))
+    }
+
     /// Returns a word that the case is described by.
     pub(crate) fn meta(&self, key: &str) -> &serde_json::Value {
         &self.meta[key]

@@ -6,6 +6,8 @@ mod cases;
 #[cfg(test)]
 mod differences;
 #[cfg(test)]
+mod parallel;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod runs;

@@ -1,8 +1,7 @@
 //! Runs the compiler over the cases, and finds where it differs.
 
 use std::io::Read;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, OnceLock};
+use std::sync::{LazyLock, OnceLock};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,6 +10,7 @@ use nestos_host::cmd::{Cmd, Finished};
 use regex::{Captures, Regex};
 
 use super::cases::{self, Case};
+use super::parallel::in_parallel;
 
 /// What can differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,26 +46,6 @@ pub(crate) struct Mismatch {
 pub(crate) fn mismatches() -> &'static [Mismatch] {
     static FOUND: OnceLock<Vec<Mismatch>> = OnceLock::new();
     FOUND.get_or_init(|| in_parallel(cases::all(), compare))
-}
-
-/// Applies a function to all cases, with as many threads as there are processors.
-pub(crate) fn in_parallel<T: Send>(
-    cases: &'static [Case],
-    work: impl Fn(&'static Case) -> Vec<T> + Sync,
-) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(vec![]));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let found = work(case);
-                    results.lock().unwrap().extend(found);
-                }
-            });
-        }
-    });
-    results.into_inner().unwrap()
 }
 
 fn compare(case: &'static Case) -> Vec<Mismatch> {

@@ -30,6 +30,9 @@ impl Rules {
             match contents.filled("source") {
                 None if contents.is_filled("source") => {}
                 None if self.since(1) => self.error(&place, "source is required"),
+                None if key == "certificateAuthorities" => {
+                    self.error(&place.below(contents, "source"), "invalid url scheme");
+                }
                 None => {}
                 Some(source) => {
                     let result = self.check_source(source);
@@ -84,7 +87,8 @@ impl Rules {
             if header.filled("name").is_none() {
                 self.error(&place.below(header, "name"), "HTTP header name can't be empty");
             }
-            if header.filled("value").is_none() {
+            // Without a value it deletes a header of the config it is merged into.
+            if header.text("value") == Some("") {
                 self.error(&place.below(header, "value"), "unable to parse HTTP header");
             }
         }

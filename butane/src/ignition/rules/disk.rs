@@ -82,7 +82,7 @@ impl Rules {
     pub(super) fn raid(&mut self, raid: &Object, place: &Place<'_>) {
         let level = place.below(raid, "level");
         match raid.filled("level") {
-            None => self.error(&level, "raid level is required"),
+            None if self.since(3) => self.error(&level, "raid level is required"),
             Some("linear" | "raid0" | "0" | "stripe") => {
                 if raid.int("spares").unwrap_or_default() != 0 {
                     self.error(&level, "spares unsupported for linear and raid0 arrays");
@@ -92,7 +92,7 @@ impl Rules {
                 "raid1" | "1" | "mirror" | "raid4" | "4" | "raid5" | "5" | "raid6" | "6" | "raid10"
                 | "10",
             ) => {}
-            Some(_) => self.error(&level, "unrecognized raid level"),
+            _ => self.error(&level, "unrecognized raid level"),
         }
         let devices = place.below(raid, "devices");
         if raid.list("devices").is_empty() {
@@ -175,7 +175,8 @@ fn repeated<T: std::hash::Hash + Eq>(
 fn overlapping(partitions: &[&Object]) -> Option<usize> {
     let span = |p: &&Object| {
         let (start, size) = (p.int("startMiB")?, p.int("sizeMiB")?);
-        let last = if size == 0 { start } else { start.saturating_add(size).saturating_sub(1) };
+        // Sums that are too large wrap in Ignition, so they overlap.
+        let last = if size == 0 { start } else { start.wrapping_add(size).wrapping_sub(1) };
         (start != 0).then_some((start, last))
     };
     let spans: Vec<Option<(i64, i64)>> = partitions.iter().map(span).collect();

@@ -53,8 +53,12 @@ impl Rules {
     }
 
     fn link_target(&mut self, link: &Object, place: &Place<'_>, directories: &HashSet<&str>) {
-        let Some(target) = link.filled("target") else {
-            return self.error(&place.below(link, "target"), "link target is required");
+        let target = match link.filled("target") {
+            Some(target) => target,
+            None if self.since(3) => {
+                return self.error(&place.below(link, "target"), "link target is required");
+            }
+            None => "",
         };
         if link.flag("hard") != Some(true) {
             return;
