@@ -4,12 +4,13 @@
 
 pub(crate) use dialects::{DIALECTS, Dialect, Feature, REMOVED, ignition_version};
 pub(crate) use tables::accounts::USER;
+pub(crate) use tables::allows::{Allows, Emptiness, digests_in, pins_in, words_in};
 pub(crate) use tables::config::{CONFIG, IGNITION};
 pub(crate) use tables::contents::CONTENTS;
 pub(crate) use tables::disks::{DISK, PARTITION, RAID};
-pub(crate) use tables::doc::Doc;
-pub(crate) use tables::filesystems::{CLEVIS, FILESYSTEM, LUKS};
-pub(crate) use tables::nodes::{DIRECTORY, FILE, LINK};
+pub(crate) use tables::doc::{Default, Doc};
+pub(crate) use tables::filesystems::{CLEVIS, CLEVIS_CUSTOM, FILESYSTEM, LUKS};
+pub(crate) use tables::nodes::{DIRECTORY, FILE, LINK, NODE_GROUP, NODE_USER};
 pub(crate) use tables::platform::{BOOT_DEVICE, GRUB_USER, METADATA, OPENSHIFT};
 pub(crate) use tables::storage::{STORAGE, TREE};
 pub(crate) use tables::systemd::{DROPIN, QUADLET, SYSTEMD, UNIT};

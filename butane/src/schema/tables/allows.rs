@@ -9,8 +9,10 @@ use crate::schema::{Dialect, Layer, Since};
 pub(crate) enum Allows {
     /// Any of its type.
     Anything,
-    /// Any text but the empty one.
+    /// Any text but the empty one, which is what absence counts as.
     Filled,
+    /// Any text but the empty one; absence is something else.
+    NotEmpty,
     /// Some words; the empty one means unset.
     OneOf(&'static [Word]),
     /// Names with one of these endings after a dot.
@@ -34,7 +36,6 @@ pub(crate) enum Allows {
     /// Clevis pins: some, and from a version on any.
     Pin,
     /// URLs of these schemes; empty only where a source may be unset.
-    #[allow(dead_code, reason = "the JSON schema follows")]
     Url(&'static [Word], Emptiness),
 }
 
@@ -59,22 +60,20 @@ pub(crate) struct Word {
 const ANY_PIN: Since = Since(Layer::Base, 7);
 const SHA256: Since = Since(Layer::Base, 2);
 
-pub(super) const PROXY_URL: Allows =
-    Allows::Url(&[always("http"), always("https")], Emptiness::Unset);
-pub(super) const TANG_URL: Allows =
-    Allows::Url(&[always("http"), always("https")], Emptiness::Refused);
-pub(super) const SOURCE_URL: Allows = Allows::Url(
-    &[
-        always("http"),
-        always("https"),
-        always("tftp"),
-        always("s3"),
-        since("gs", Layer::Base, 3),
-        since("arn", Layer::Base, 5),
-        always("data"),
-    ],
-    Emptiness::Unset,
-);
+const WEB: &[Word] = &[always("http"), always("https")];
+pub(super) const PROXY_URL: Allows = Allows::Url(WEB, Emptiness::Refused);
+pub(super) const TANG_URL: Allows = Allows::Url(WEB, Emptiness::Refused);
+pub(super) const SOURCE_URL: Allows = Allows::Url(FETCHED, Emptiness::Unset);
+pub(super) const CERTIFICATE_URL: Allows = Allows::Url(FETCHED, Emptiness::Refused);
+const FETCHED: &[Word] = &[
+    always("http"),
+    always("https"),
+    always("tftp"),
+    always("s3"),
+    since("gs", Layer::Base, 3),
+    since("arn", Layer::Base, 5),
+    always("data"),
+];
 
 pub(super) const FORMATS: &[Word] = &[
     always("ext4"),
@@ -165,7 +164,7 @@ impl Allows {
         let say = |english: &str, chinese: &str| Some(lang.pick(english, chinese).to_owned());
         match self {
             Self::Anything => None,
-            Self::Filled => say("any text that is not empty", "任意非空文本"),
+            Self::Filled | Self::NotEmpty => say("any text that is not empty", "任意非空文本"),
             Self::OneOf(words) => Some(listed(&words_in(words, dialect))),
             Self::Suffix(endings) => {
                 let endings: Vec<String> = endings.iter().map(|e| format!(".{e}")).collect();

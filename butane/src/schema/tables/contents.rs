@@ -1,6 +1,6 @@
 //! Resources: contents, wherever they come from. They appear all over a config.
 
-use super::allows::{Allows, SOURCE_URL, always};
+use super::allows::{Allows, CERTIFICATE_URL, SOURCE_URL, always};
 use super::{NAME, doc, object, shape, text};
 use crate::schema::{Field, Identity, Layer, Shape, Since, Type};
 
@@ -106,7 +106,7 @@ pub(crate) static CA_REFERENCE: Shape = shape(
     &[
         text("source", "source").always().doc(
             doc("URL of the certificates.", "证书的 URL。")
-                .allows(SOURCE_URL)
+                .allows(CERTIFICATE_URL)
                 .example("source: https://example.com/ca.pem"),
         ),
         object("verification", "verification", &VERIFICATION).doc(doc(
@@ -126,9 +126,14 @@ pub(crate) static HEADER: Shape = shape(
                 .example("name: Authorization"),
         ),
         text("value", "value").doc(
-            doc("Value of the header; must not be empty.", "HTTP 头的值；不能为空。")
-                .allows(Allows::Filled)
-                .example("value: Bearer TOKEN"),
+            doc(
+                "Value of the header; must not be empty. In a config that is merged into \
+                 another, a header without value takes the one there away.",
+                "HTTP 头的值；不能为空。在合并到其他配置的配置中，没有值的 HTTP 头会删除\
+                 对方的同名头。",
+            )
+            .allows(Allows::NotEmpty)
+            .example("value: Bearer TOKEN"),
         ),
     ],
 );

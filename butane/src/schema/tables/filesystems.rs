@@ -277,7 +277,6 @@ pub(crate) static TANG: Shape = shape(
                  it.",
                 "服务器签名密钥的指纹，由 `tang-show-keys` 输出。",
             )
-            .allows(Allows::Filled)
             .example("thumbprint: REPLACE-ME"),
         ),
         text("url", "url").zero().doc(
