@@ -55,7 +55,10 @@ pub fn json_schema(
     }
     let mut definitions = Definitions::default();
     let mut schema = match dialects.as_slice() {
-        [dialect] => Writer { dialect, lang, definitions: &mut definitions }.config(),
+        [dialect] => {
+            let fields = Fields::InPlace;
+            Writer { dialect, lang, fields, definitions: &mut definitions }.config()
+        }
         _ => choice(&dialects, lang, &mut definitions),
     };
     schema["$schema"] = json!(DRAFT);
@@ -77,7 +80,7 @@ fn choice(dialects: &[&'static Dialect], lang: Lang, definitions: &mut Definitio
         }));
     }
     for dialect in dialects {
-        let schema = Writer { dialect, lang, definitions }.config();
+        let schema = Writer { dialect, lang, fields: Fields::Shared, definitions }.config();
         let reference = definitions.add("Config", schema);
         branches.push(json!({
             "if": {
@@ -99,10 +102,20 @@ fn choice(dialects: &[&'static Dialect], lang: Lang, definitions: &mut Definitio
     })
 }
 
+/// Where the schemas of fields, and rules of configs as a whole, are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fields {
+    /// In the mapping, so that a person can read them in one place.
+    InPlace,
+    /// Among the definitions, as most versions have the same.
+    Shared,
+}
+
 /// Writes the schema of one dialect.
 struct Writer<'d> {
     dialect: &'static Dialect,
     lang: Lang,
+    fields: Fields,
     definitions: &'d mut Definitions,
 }
 
@@ -113,13 +126,20 @@ impl Writer<'_> {
         schema["title"] = json!(format!("Butane: {variant} {version}"));
         // A config that is nothing has no variant.
         schema["type"] = json!("object");
-        schema["properties"]["variant"]["const"] = json!(variant);
-        schema["properties"]["version"]["allOf"] = json!([values::versions(&[version])]);
+        let header = json!({
+            "variant": { "const": variant },
+            "version": values::versions(&[version]),
+        });
         let required = ["variant", "version", "metadata"].into_iter();
         let required = required.filter(|key| *key != "metadata" || *variant == "openshift");
         schema["required"] = required.collect();
-        let mut rules = merged::rules(self.dialect, self.lang);
+        let mut rules = vec![json!({ "properties": header })];
+        rules.extend(merged::rules(self.dialect, self.lang));
         rules.extend(variants::rules(self.dialect, self.definitions));
+        if self.fields == Fields::Shared {
+            let shared = rules.into_iter().map(|rule| self.definitions.add("rule", rule));
+            rules = shared.collect();
+        }
         schema["allOf"] = rules.into();
         schema
     }
@@ -132,6 +152,9 @@ impl Writer<'_> {
             let Some(key) = field.yaml.filter(|key| !key.is_empty()) else { continue };
             let mut value = self.field(shape, field);
             self.document(&mut value, field);
+            if self.fields == Fields::Shared {
+                value = self.definitions.add(&format!("{}.{key}", shape.name), value);
+            }
             properties.insert(key.to_owned(), value);
             if values::is_required(field, self.dialect) {
                 required.push(key);
@@ -184,10 +207,7 @@ impl Writer<'_> {
     /// Returns the schema of drop-ins whose names may have any ending.
     fn any_dropin(&mut self, shape: &'static Shape) -> Value {
         let mut schema = self.shape(shape);
-        if let Some(name) = schema["properties"]["name"].as_object_mut() {
-            name.remove("pattern");
-            name.remove("patternErrorMessage");
-        }
+        schema["properties"]["name"] = json!({ "type": "string" });
         self.definitions.add(shape.name, schema)
     }
 
