@@ -161,13 +161,27 @@ pub(crate) fn decode(url: &str) -> Option<Vec<u8>> {
 
 /// Returns the length of the percent-encoded bytes with what goes before them.
 fn percent_length(bytes: &[u8]) -> usize {
-    let escaped = bytes.iter().filter(|byte| !is_unreserved(**byte)).count();
-    ",".len() + bytes.len() + 2 * escaped
+    let lengths = bytes.iter().map(|byte| usize::from(PERCENT_LENGTHS[usize::from(*byte)]));
+    ",".len() + lengths.sum::<usize>()
 }
 
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte)
-}
+/// How many characters each byte takes.
+const PERCENT_LENGTHS: [u8; 256] = {
+    let mut lengths = [3; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        if byte.is_ascii_alphanumeric() {
+            lengths[byte as usize] = 1;
+        }
+        byte += 1;
+    }
+    let mut kept = b"-_.!~*'()".as_slice();
+    while let [byte, rest @ ..] = kept {
+        lengths[*byte as usize] = 1;
+        kept = rest;
+    }
+    lengths
+};
 
 fn base64_length(bytes: usize) -> usize {
     BASE64.len() + bytes.div_ceil(3) * 4

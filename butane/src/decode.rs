@@ -156,6 +156,7 @@ impl<'d> Decoder<'d> {
         for (_, merged) in entries.iter().filter(|(key, _)| key.key_text() == Some("<<")) {
             self.merge(&mut object, merged, &mut done, at)?;
         }
+        object.shrink();
         Ok(Some(object))
     }
 
@@ -232,6 +233,7 @@ impl<'d> Decoder<'d> {
             };
             values.extend(value);
         }
+        values.shrink_to_fit();
         Ok(Some(values))
     }
 

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 
-use nestos_formats::yaml::{self, Stage, YamlError};
+use nestos_formats::yaml::{self, Node, Stage, YamlError};
 
 use crate::decode::Undecodable;
 use crate::nested::Nesting;
@@ -118,33 +118,23 @@ pub fn compile(input: impl AsRef<[u8]>, options: &Options) -> Result<Compiled, R
 
 fn compile_in(input: &[u8], options: &Options, nesting: &Nesting) -> Result<Compiled, Report> {
     let failed = |e: Undecodable| Report { causes: e.causes, ..Report::failed(e.message) };
-    let root = yaml::parse_lenient(input).map_err(|e| failed(unreadable(&e)))?;
+    let mut root = yaml::parse_lenient(input).map_err(|e| failed(unreadable(&e)))?;
     let dialect = decode::header::dialect(&root).map_err(failed)?;
     let config = decode::config(&root, &schema::CONFIG, dialect).map_err(failed)?;
 
     let mut report = decode::unused::report(&root, &config, &schema::CONFIG, dialect);
-    let mut add = |found: Report, failure: &str| {
-        report.entries.extend(found.entries);
-        report.locate(&root);
-        report.is_fatal().then(|| Report { failure: Some(failure.to_owned()), ..report.clone() })
-    };
     const SOURCE: &str = "source config is invalid";
-    if let Some(fatal) = add(check::source(&config, dialect), SOURCE) {
-        return Err(fatal);
-    }
+    report = go_on(report, check::source(&config, dialect), &root, SOURCE)?;
     let mut lint = lint::Findings::new(options.lint);
     lint.source(&root, &config);
+    // Only places are looked up from here on.
+    root.forget_texts(LONGEST_KEY);
     let files_dir = &files_dir::FilesDir::new(options.files_dir.as_deref());
     let sources = Sources { files_dir, dialect, options, nesting };
-    let (translated, found) = translate::translate(config, &sources);
-    if let Some(fatal) = add(found, SOURCE) {
-        return Err(fatal);
-    }
-    let Translated { config, machine } = translated;
+    let (Translated { config, machine }, found) = translate::translate(config, &sources);
+    report = go_on(report, found, &root, SOURCE)?;
     let found = ignition::check_generated(&config, dialect, ignition::Names::AsInButane);
-    if let Some(fatal) = add(found, "config generated was invalid") {
-        return Err(fatal);
-    }
+    report = go_on(report, found, &root, "config generated was invalid")?;
     lint.result(&config);
     let lint = lint.besides(&report, &root);
     let json = json::print(&config, dialect, options.spacing);
@@ -153,6 +143,20 @@ fn compile_in(input: &[u8], options: &Options, nesting: &Nesting) -> Result<Comp
     let ignition_minor = dialect.ignition;
     Ok(Compiled { json, machine_config, ignition_version, ignition_minor, warnings: report, lint })
 }
+
+/// Adds what a stage has found; an error among it ends the compilation.
+fn go_on(mut report: Report, found: Report, root: &Node, failure: &str) -> Result<Report, Report> {
+    report.entries.extend(found.entries);
+    report.locate(root);
+    if report.is_fatal() {
+        report.failure = Some(failure.to_owned());
+        return Err(report);
+    }
+    Ok(report)
+}
+
+/// No key of the language is longer, in bytes.
+const LONGEST_KEY: usize = 64;
 
 fn unreadable(error: &YamlError) -> Undecodable {
     let (severity, message) = (Severity::Error, error.problem.clone());

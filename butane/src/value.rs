@@ -105,6 +105,11 @@ impl Object {
         Some(self.fields.remove(at).1)
     }
 
+    /// Gives back room that building took: there are many mappings in a large config.
+    pub(crate) fn shrink(&mut self) {
+        self.fields.shrink_to_fit();
+    }
+
     /// Returns the fields that are set, in the order of the shape.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&'static Field, &Value)> {
         self.fields.iter().map(|(position, value)| (&self.shape.fields[*position], value))

@@ -200,6 +200,26 @@ impl Node {
         matches!(self.value, Value::Null(_))
     }
 
+    /// Empties the texts of more than `longest` bytes, once whoever reads them has taken them: the
+    /// tree is then what says where everything stands. Texts behind aliases may stay.
+    pub fn forget_texts(&mut self, longest: usize) {
+        let mut pending = vec![&mut self.value];
+        while let Some(value) = pending.pop() {
+            match value {
+                Value::Scalar(scalar) if scalar.text.len() > longest => scalar.text = "".into(),
+                Value::Null(_) | Value::Scalar(_) => {}
+                Value::Sequence(items) => {
+                    let items = Arc::get_mut(items).into_iter().flatten();
+                    pending.extend(items.map(|item| &mut item.value));
+                }
+                Value::Mapping(entries) => {
+                    let entries = Arc::get_mut(entries).into_iter().flatten();
+                    pending.extend(entries.flat_map(|(key, v)| [&mut key.value, &mut v.value]));
+                }
+            }
+        }
+    }
+
     /// Names the kind of value, for messages such as "expected a list, found a mapping".
     pub fn kind(&self) -> &'static str {
         match &self.value {

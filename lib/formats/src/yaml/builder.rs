@@ -92,9 +92,16 @@ impl<'t> Builder<'t> {
 
     fn finish(&mut self, end: Mark) {
         let Some(Open { start, anchor, kind }) = self.open.pop() else { return };
+        // Most collections are small, and there are many.
         let value = match kind {
-            OpenKind::Sequence(items) => Value::Sequence(Arc::new(items)),
-            OpenKind::Mapping(entries, _) => Value::Mapping(Arc::new(entries)),
+            OpenKind::Sequence(mut items) => {
+                items.shrink_to_fit();
+                Value::Sequence(Arc::new(items))
+            }
+            OpenKind::Mapping(mut entries, _) => {
+                entries.shrink_to_fit();
+                Value::Mapping(Arc::new(entries))
+            }
         };
         let node = Node { start, end, alias: false, value };
         let depth = self.open.len();
