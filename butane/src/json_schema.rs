@@ -1,9 +1,9 @@
 //! JSON Schemas of the language, for editors: made from the table that drives parsing.
 //!
 //! They are of [draft 7](https://json-schema.org/draft-07/json-schema-release-notes), the newest
-//! that every YAML editor knows: yaml-language-server and VS Code's JSON support, which most editors
-//! build on, check later drafts in parts only. Messages for people (`errorMessage`) and Markdown
-//! (`markdownDescription`) are extensions of theirs that other validators pass over.
+//! that every YAML editor knows: yaml-language-server has checked later ones for a short while only,
+//! and VS Code's JSON support checks parts of them. Messages for people (`errorMessage`) and
+//! Markdown (`markdownDescription`) are extensions of both, which other validators pass over.
 //!
 //! What the compiler accepts, the schemas accept, unknown keys excepted: the compiler warns of
 //! them, an editor should mark them. So `null` is fine wherever a key may be absent, and numbers

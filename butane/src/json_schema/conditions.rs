@@ -14,9 +14,13 @@ const FALSE: [&str; 8] = ["n", "N", "no", "No", "NO", "off", "Off", "OFF"];
 pub(super) type Message = (&'static str, &'static str);
 
 /// Returns a rule: no mapping may be so.
+///
+/// A mapping is never null, so the rule is broken wherever the condition holds; `not` would say the
+/// same, but yaml-language-server shows no message of ours there.
 pub(super) fn refuse(so: Value, message: Message, lang: Lang) -> Value {
     let mapping = json!({ "type": "object" });
-    json!({ "not": { "allOf": [mapping, so] }, "errorMessage": lang.pick(message.0, message.1) })
+    let never = json!({ "type": ["null"], "errorMessage": lang.pick(message.0, message.1) });
+    json!({ "if": { "allOf": [mapping, so] }, "then": never })
 }
 
 /// A key has a value.

@@ -3,6 +3,7 @@
 
 use crate::lang::Lang;
 use crate::schema::{Dialect, Layer, Since};
+use crate::translate::quadlet;
 
 /// Which values a text or number may have.
 #[derive(Debug, Clone, Copy)]
@@ -127,8 +128,7 @@ pub(super) const UNIT_SUFFIXES: &[&str] = &[
     "scope",
 ];
 
-pub(super) const QUADLET_SUFFIXES: &[&str] =
-    &["container", "volume", "network", "kube", "image", "build", "pod", "artifact"];
+pub(super) const QUADLET_SUFFIXES: &[&str] = &quadlet::EXTENSIONS;
 
 pub(super) const fn always(text: &'static str) -> Word {
     since(text, Layer::Base, 1)
@@ -206,5 +206,35 @@ impl Allows {
                 })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::DIALECTS;
+    use crate::translate::boot_device;
+
+    #[test]
+    fn layouts_are_those_that_are_accepted() {
+        for dialect in DIALECTS {
+            let mut told = words_in(LAYOUTS, dialect);
+            let mut accepted: Vec<_> =
+                boot_device::Layout::all(dialect).map(|layout| layout.name).collect();
+            told.sort_unstable();
+            accepted.sort_unstable();
+            assert_eq!(told, accepted, "{} {}", dialect.variant, dialect.version);
+        }
+    }
+
+    #[test]
+    fn words_appear_in_the_version_that_has_them() {
+        let said = |version| {
+            let dialect = Dialect::find("fcos", version).unwrap();
+            SOURCE_URL.in_words(dialect, Lang::English).unwrap()
+        };
+        assert_eq!(said("1.0.0"), "URLs: http, https, tftp, s3, data");
+        assert_eq!(said("1.4.0"), "URLs: http, https, tftp, s3, gs, data");
+        assert_eq!(said("1.5.0"), "URLs: http, https, tftp, s3, gs, arn, data");
     }
 }
