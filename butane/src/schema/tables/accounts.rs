@@ -126,9 +126,9 @@ pub(crate) static USER: Shape = shape(
             doc(
                 "Hash of the password, as crypt(5) has it, for instance from \
                  `mkpasswd -m sha-512` or `openssl passwd -6`. Never the password \
-                 itself. An empty text means no password.",
+                 itself.",
                 "密码的散列值，格式见 crypt(5)，可用 `mkpasswd -m sha-512` 或 \
-                 `openssl passwd -6` 生成。切勿填写明文密码。空字符串表示无密码。",
+                 `openssl passwd -6` 生成。切勿填写明文密码。",
             )
             .default_words("no login by password", "不能用密码登录")
             .example("password_hash: $6$salt$..."),
@@ -184,9 +184,9 @@ pub(crate) static USER: Shape = shape(
         ),
         flag("system", "system").doc(
             doc(
-                "Whether a user who is created is a system user: a low number, no \
-                 home directory, no expiry.",
-                "新建的用户是否为系统用户：较小的编号、无主目录、不过期。",
+                "Whether a user who is created is a system user, with a number from \
+                 the range for those and a password that does not age.",
+                "新建的用户是否为系统用户：编号取自系统用户范围，密码不会过期。",
             )
             .default("false")
             .example("system: true"),

@@ -198,10 +198,10 @@ pub(crate) static IGNITION_CONFIG: Shape = shape(
             doc(
                 "Configs to merge into this one, in order; where they differ, the \
                  later one wins over the earlier, and all of them over this config. \
-                 They must be Ignition configs: Butane configs are not compiled on \
-                 the machine.",
+                 A `local` file that ends in .bu is compiled along; all others must \
+                 be Ignition configs.",
                 "依次合并进来的配置；内容不同时，后面的优先于前面的，它们又都优先于本\
-                 配置。它们必须是 Ignition 配置：机器上不会编译 Butane 配置。",
+                 配置。以 .bu 结尾的 `local` 文件会一并编译；其他的必须是 Ignition 配置。",
             )
             .example(
                 "merge:\n\

@@ -63,10 +63,9 @@ pub(crate) static FILE: Shape = shape(
         flag("overwrite", "overwrite").doc(
             doc(
                 "Whether to replace what is at the path; needs `contents`. Otherwise \
-                 a file that exists makes Ignition fail, unless it has these very \
-                 contents or `contents` is absent.",
-                "是否替换该路径上已有的内容；需要 `contents`。否则已有文件会使 \
-                 Ignition 失败，除非内容完全相同或没有 `contents`。",
+                 Ignition fails if `contents` are given for a file that exists.",
+                "是否替换该路径上已有的内容；需要 `contents`。否则对已存在的文件设置 \
+                 `contents` 会使 Ignition 失败。",
             )
             .default("false")
             .example("overwrite: true"),
@@ -122,10 +121,9 @@ pub(crate) static LINK: Shape = shape(
         ),
         flag("overwrite", "overwrite").doc(
             doc(
-                "Whether to delete what is at the path first. Otherwise anything \
-                 there but this very link makes Ignition fail.",
-                "是否先删除该路径上已有的内容。否则除完全相同的链接外，任何已有内容都\
-                 会使 Ignition 失败。",
+                "Whether to delete what is at the path first. Otherwise Ignition \
+                 fails if something else is there.",
+                "是否先删除该路径上已有的内容。否则若该处有其他内容，Ignition 会失败。",
             )
             .default("false")
             .example("overwrite: true"),
