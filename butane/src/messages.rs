@@ -1,78 +1,73 @@
 //! What the compiler says, in other languages. Messages are made in English, which is also what
-//! the reference says; here is what they are in Chinese, `{}` standing for what varies.
+//! the reference says, and translated when they are shown; one that has no translation stays as it
+//! is. What varies in a message stands in a blank: `unused key {key}`.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use crate::lang::Lang;
 
+use catalog::Catalog;
+
+mod catalog;
 mod chinese;
+mod pattern;
+
+static CHINESE: LazyLock<Catalog> = LazyLock::new(|| Catalog::new(&chinese::TABLES));
 
 /// Returns a message in a language; one without a translation stays as it is.
 pub fn translate(message: &str, lang: Lang) -> Cow<'_, str> {
-    if lang == Lang::English {
-        return Cow::Borrowed(message);
+    match lang {
+        Lang::English => Cow::Borrowed(message),
+        Lang::Chinese => CHINESE.translated(message),
     }
-    let lines: Vec<Cow<'_, str>> = message.split('\n').map(line).collect();
-    Cow::Owned(lines.join("\n"))
-}
-
-fn line(text: &str) -> Cow<'_, str> {
-    let translated = chinese::MESSAGES.iter().find_map(|(english, chinese)| {
-        let parts = matched(english, text)?;
-        Some(filled(chinese, &parts))
-    });
-    translated.map_or(Cow::Borrowed(text), Cow::Owned)
-}
-
-/// Matches a text with a pattern; returns what stands for each `{}`.
-fn matched<'t>(pattern: &str, text: &'t str) -> Option<Vec<&'t str>> {
-    let mut pieces = pattern.split("{}");
-    let mut rest = text.strip_prefix(pieces.next()?)?;
-    let mut parts = vec![];
-    let mut pieces = pieces.peekable();
-    while let Some(piece) = pieces.next() {
-        let last = pieces.peek().is_none();
-        let at = match (last, piece) {
-            (true, "") => rest.len(),
-            (true, piece) => rest.strip_suffix(piece)?.len(),
-            (false, piece) => rest.find(piece)?,
-        };
-        parts.push(&rest[..at]);
-        rest = &rest[at + piece.len()..];
-    }
-    rest.is_empty().then_some(parts)
-}
-
-/// Puts the parts in place of `{}`, each of which may itself be a message.
-fn filled(pattern: &str, parts: &[&str]) -> String {
-    let mut out = String::new();
-    for (n, piece) in pattern.split("{}").enumerate() {
-        if let Some(part) = n.checked_sub(1).and_then(|n| parts.get(n)) {
-            out.push_str(&line(part));
-        }
-        out.push_str(piece);
-    }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn patterns_take_what_varies() {
-        assert_eq!(matched("unused key {}", "unused key x y"), Some(vec!["x y"]));
-        assert_eq!(matched("a {} b {} c", "a 1 b 2 c"), Some(vec!["1", "2"]));
-        assert_eq!(matched("a {} c", "a 1"), None);
-        assert_eq!(matched("plain", "plain"), Some(vec![]));
-        assert_eq!(matched("plain", "plainer"), None);
+    fn chinese(message: &str) -> Cow<'_, str> {
+        translate(message, Lang::Chinese)
     }
 
     #[test]
-    fn both_languages_have_the_same_blanks() {
-        for (english, chinese) in chinese::MESSAGES {
-            let blanks = |text: &str| text.matches("{}").count();
-            assert_eq!(blanks(english), blanks(chinese), "{english}");
+    fn messages_stay_english_for_who_reads_english() {
+        assert_eq!(translate("unused key a", Lang::English), "unused key a");
+    }
+
+    #[test]
+    fn what_the_user_wrote_stays_as_it_is() {
+        for key in ["EOF", "string", "did you mean x?", "a\nb", "permission denied", ""] {
+            let text = format!("unused key {key}");
+            assert_eq!(chinese(&text), format!("未知的键 {key}"));
         }
+        let text = "failed to open a: open b: c: open a: open b: c: permission denied";
+        assert_eq!(chinese(text), "无法打开 b: c: open a: open b: c：权限不够");
+    }
+
+    #[test]
+    fn a_message_in_a_message_is_translated_too() {
+        let text = "Error translating config: a.bu cannot be compiled: source config is invalid";
+        assert_eq!(chinese(text), "无法编译配置：a.bu 无法编译：源配置无效");
+        assert_eq!(chinese("Error translating config: odd"), "无法编译配置：odd");
+    }
+
+    #[test]
+    fn a_message_cannot_nest_without_end() {
+        let text = "Error translating config: ".repeat(100_000);
+        assert!(chinese(&text).starts_with("无法编译配置：无法编译配置："));
+    }
+
+    #[test]
+    fn many_and_long_messages_take_linear_time() {
+        let long = format!("unused key {}", "a: b cannot be compiled ".repeat(100_000));
+        assert!(chinese(&long).starts_with("未知的键 a: b"));
+        let odd = "x".repeat(1_000_000);
+        assert_eq!(chinese(&odd), odd);
+        let lines = "\n  line 12: cannot unmarshal !!str `x` into int".repeat(10_000);
+        let text = format!("yaml: unmarshal errors:{lines}");
+        assert_eq!(chinese(&text).lines().count(), 10_001);
+        assert!(chinese(&text).ends_with("\n  第 12 行：应为整数，而不是字符串 `x`"));
     }
 }
