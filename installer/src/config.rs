@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
-use nestos_butane::{Compiled, Options, compile, ignition};
+use nestos_butane::{Compiled, Lint, Options, compile, ignition};
 use nestos_formats::yaml;
 use nestos_host::term;
 use nestos_host::term::WithHint;
@@ -136,12 +136,17 @@ impl Language {
                 let found = Findings::new(&ignition::validate(&bytes), name);
                 (bytes, found)
             }
-            Self::Butane => match compile(&bytes, &Options::default()) {
-                Ok(Compiled { json, warnings, .. }) => {
-                    ((json + "\n").into_bytes(), Findings::new(&warnings, name))
+            Self::Butane => {
+                // A mistake that is not found now is found by a machine that does not come up.
+                let options = Options { lint: Lint::On, ..Options::default() };
+                match compile(&bytes, &options) {
+                    Ok(Compiled { json, mut warnings, lint, .. }) => {
+                        warnings.entries.extend(lint.entries);
+                        ((json + "\n").into_bytes(), Findings::new(&warnings, name))
+                    }
+                    Err(report) => (vec![], Findings::new(&report, name)),
                 }
-                Err(report) => (vec![], Findings::new(&report, name)),
-            },
+            }
         }
     }
 
@@ -207,7 +212,18 @@ mod tests {
         let text = b"variant: nestos\nversion: 1.0.0\npaswd: {}\n";
         let (config, found) = Language::Butane.check(text.to_vec(), "c.bu");
         assert_eq!(String::from_utf8(config).unwrap(), "{\"ignition\":{\"version\":\"3.3.0\"}}\n");
-        assert_eq!(found.warnings, ["c.bu:3:1: unused key paswd ($.paswd)"]);
+        let warning = "c.bu:3:1: unused key paswd ($.paswd); did you mean passwd?";
+        assert_eq!(found.warnings, [warning]);
+        assert_eq!(found.refusal, None);
+    }
+
+    #[test]
+    fn a_key_that_would_lock_the_admin_out_is_warned_about() {
+        let text = b"variant: nestos\nversion: 1.0.0\npasswd:\n  users:\n    - name: a\n      \
+                     ssh_authorized_keys: [ssh-ed25519 AAAAC3Nz]\n";
+        let (_, found) = Language::Butane.check(text.to_vec(), "c.bu");
+        let [warning] = found.warnings.as_slice() else { panic!("{found:?}") };
+        assert!(warning.starts_with("c.bu:6:29: sshd will ignore this key"), "{warning}");
         assert_eq!(found.refusal, None);
     }
 

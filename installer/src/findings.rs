@@ -27,12 +27,13 @@ impl Findings {
     }
 }
 
-/// Returns `name:line:column: message (path)`.
+/// Returns `name:line:column: message (path); hint`.
 fn place(entry: &Entry, name: &str) -> String {
     let at = entry.at.map(|at| format!("{}:{}:", at.line, at.column)).unwrap_or_default();
     let path = entry.path.as_ref().map(ToString::to_string).filter(|path| path != "$");
     let path = path.map(|path| format!(" ({path})")).unwrap_or_default();
-    format!("{name}:{at} {}{path}", entry.message)
+    let hint = entry.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{name}:{at} {}{path}{hint}", entry.message)
 }
 
 /// Replaces what may be a password hash, crypt(5)'s `$ID$...`, even the first few characters of
