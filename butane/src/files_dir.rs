@@ -60,6 +60,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
     if meta.is_dir() {
         return Err(format!("read {shown}: is a directory"));
     }
+    if !meta.is_file() {
+        // Reading a pipe or a device may never end.
+        return Err(format!("read {shown}: not a regular file"));
+    }
     fs::read(path).map_err(|e| format!("open {shown}: {}", reason(&e)))
 }
 
@@ -130,8 +134,10 @@ mod tests {
 
     #[test]
     fn failures_name_the_file_and_the_reason() {
-        let (_dir, files) = tree();
+        let (dir, files) = tree();
         assert!(files.read("nope").unwrap_err().ends_with("nope: no such file or directory"));
         assert!(files.read("sub").unwrap_err().ends_with("sub: is a directory"));
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("files/s")).unwrap();
+        assert!(files.read("s").unwrap_err().ends_with("s: not a regular file"));
     }
 }
