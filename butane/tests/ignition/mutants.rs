@@ -128,7 +128,10 @@ fn kind(value: &Value) -> u8 {
 fn list(items: &[Value]) -> Vec<(String, Value)> {
     let mut out = vec![];
     if let Some(first) = items.first() {
-        out.push(("repeats its first item".to_owned(), json!([items, &[first.clone()]].concat())));
+        out.push((
+            "repeats its first item".to_owned(),
+            json!([items, std::slice::from_ref(first)].concat()),
+        ));
         out.push(("begins with null".to_owned(), json!([&[Value::Null], items].concat())));
         out.push(("has an empty item".to_owned(), json!([items, &[json!({})]].concat())));
     }
