@@ -43,7 +43,8 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli, lang: Lang) -> Result<(), String> {
     if cli.input.is_some() {
-        say("Flag --input has been deprecated, specify filename directly on command line\n");
+        let notice = "Flag --input has been deprecated, specify filename directly on command line";
+        say(&format!("{}\n", translate(notice, lang)));
     }
     let input = Input::read(cli.file.as_ref().or(cli.input.as_ref()))?;
     let options = Options {

@@ -88,7 +88,10 @@ impl Entry {
         let inside = self.source.as_ref().map(|source| format!("{}：", source.name));
         let path = self.path.as_ref().map(ToString::to_string);
         let at = self.at.map(|at| format!("第 {} 行第 {} 列", at.line, at.column));
-        let place: Vec<String> = path.into_iter().chain(at).collect();
+        let mut place: Vec<String> = path.into_iter().chain(at).collect();
+        if place.is_empty() {
+            place.push("$".to_owned());
+        }
         let (word, message) = (self.severity.word_in(lang), translate(&self.message, lang));
         format!("{word} {}{}：{message}", inside.unwrap_or_default(), place.join("，"))
     }
