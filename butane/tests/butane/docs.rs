@@ -89,11 +89,11 @@ fn make_files(node: &Node, in_trees: bool, dir: &Path) {
 fn make_file(dir: &Path, local: &str) {
     let path = dir.join(local);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    // It serves as a unit, as a key, and as a config to merge.
-    let text = if local.ends_with(".ign") {
-        "{\"ignition\": {\"version\": \"3.3.0\"}}"
-    } else {
-        "[Service]\nRestart=always\n"
+    // A config to merge, or what serves as contents, as a unit and as a key.
+    let text = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("bu") => "variant: nestos\nversion: 1.0.0\n",
+        Some("ign") => "{\"ignition\": {\"version\": \"3.3.0\"}}",
+        _ => "[Service]\nRestart=always\n",
     };
     fs::write(path, text).unwrap();
 }

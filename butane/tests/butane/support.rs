@@ -17,7 +17,7 @@ pub(crate) struct Run {
 /// Runs `butane` in `dir` with `input` as standard input.
 pub(crate) fn butane(dir: &Path, args: &[&str], input: impl Into<Vec<u8>>) -> Run {
     let program = Cmd::new(env!("CARGO_BIN_EXE_butane")).args(args).cwd(dir);
-    let done = program.input(input).finish().unwrap();
+    let done = program.env("LC_ALL", "C").input(input).finish().unwrap();
     Run {
         code: done.status.code().unwrap(),
         stdout: String::from_utf8(done.stdout).unwrap(),
