@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 use std::io::Read;
 
-use base64::Engine;
 use flate2::read::MultiGzDecoder;
-use percent_encoding::percent_decode_str;
 
 use super::{Encoding, json_layout};
+use crate::data_url;
 use crate::path::Path;
 use crate::schema::{Dialect, Feature};
 use crate::value::{Kind, Object, Value};
@@ -96,19 +95,10 @@ pub(super) fn is_hashed(resource: &Object) -> bool {
     resource.object("verification").is_some_and(|verification| verification.get("hash").is_some())
 }
 
-/// Returns the bytes that a data URL holds.
-fn decode_url(url: &str) -> Option<Vec<u8>> {
-    let (kind, text) = url.strip_prefix("data:")?.split_once(',')?;
-    if kind.ends_with(";base64") {
-        return base64::engine::general_purpose::STANDARD.decode(text).ok();
-    }
-    Some(percent_decode_str(text).collect())
-}
-
 /// Returns the bytes that a resource holds, decompressed; `None` if it names another place, or if
 /// they are more than the budget allows.
 pub(super) fn decode(resource: &Object, budget: &mut u64) -> Option<Vec<u8>> {
-    let bytes = decode_url(resource.text("source")?)?;
+    let bytes = data_url::decode(resource.text("source")?)?;
     if resource.filled("compression") != Some("gzip") {
         return Some(bytes);
     }
@@ -177,12 +167,15 @@ impl Inliner<'_> {
             Some("") if !chosen && !any => None,
             Some("gzip") if chosen || any => {
                 let unpacked = decode(resource, self.budget).and_then(readable);
-                let declared =
-                    || Some((readable(decode_url(resource.text("source")?)?)?, Given::ByUser));
+                let declared = || {
+                    Some((readable(data_url::decode(resource.text("source")?)?)?, Given::ByUser))
+                };
                 unpacked.map(|text| (text, Given::ByCompiler)).or_else(declared)
             }
             None | Some("") => Some((readable(decode(resource, self.budget)?)?, Given::ByCompiler)),
-            Some(_) => Some((readable(decode_url(resource.text("source")?)?)?, Given::ByUser)),
+            Some(_) => {
+                Some((readable(data_url::decode(resource.text("source")?)?)?, Given::ByUser))
+            }
         }
     }
 }
