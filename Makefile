@@ -15,7 +15,7 @@ help:
 	@echo 'make test     set up and run all tests (what CI runs)'
 	@echo 'make build    build the tools into $(RELEASE)'
 	@echo 'make install  lay out what belongs into an image: DESTDIR=DIR PREFIX=/usr'
-	@echo 'make fuzz     fuzz every parser of what others wrote, a minute each (not in CI)'
+	@echo 'make fuzz     fuzz every parser of what others wrote, SECONDS_EACH=60 (not in CI)'
 	@echo 'make deps     install the packages that building and testing need'
 	@echo 'make clean    remove what the commands above keep in $(CACHE)'
 
@@ -28,8 +28,9 @@ test:
 deps:
 	tools/install-deps
 
+SECONDS_EACH ?= 60
 fuzz:
-	FUZZ_TARGET_DIR=$(CACHE)/fuzz-target fuzz/run 60
+	FUZZ_TARGET_DIR=$(CACHE)/fuzz-target fuzz/run $(SECONDS_EACH)
 
 clean:
 	rm -rf $(CACHE)
