@@ -1,6 +1,8 @@
 //! Compresses contents as the reference does: best level, no name, no time, unknown system. Keeps
 //! the compressor between uses, since setting one up costs more than a short text does.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 /// Magic number, deflate, no flags, no time, best compression, unknown system (RFC 1952).
@@ -31,22 +33,14 @@ impl Gzip {
         }
         let mut zipped = Vec::with_capacity(HEADER.len() + room.min(bytes.len()) + TRAILER);
         zipped.extend(HEADER);
-        self.0.reset();
-        let mut rest = bytes;
-        loop {
-            let before = self.0.total_in();
-            let status = self.0.compress_vec(rest, &mut zipped, FlushCompress::Finish).ok()?;
-            let taken = usize::try_from(self.0.total_in() - before).ok()?;
-            rest = rest.get(taken..)?;
-            if zipped.len() > HEADER.len() + room {
-                return None;
-            }
-            match status {
-                Status::StreamEnd => break,
-                Status::Ok | Status::BufError if zipped.len() < zipped.capacity() => {}
-                // What is left of the capacity is for the trailer: the limit is reached.
-                Status::Ok | Status::BufError => return None,
-            }
+        if bytes.len() >= 2 * PIECE {
+            pieces(bytes)?.iter().for_each(|piece| zipped.extend(piece));
+        } else {
+            self.0.reset();
+            deflate(&mut self.0, bytes, FlushCompress::Finish, &mut zipped)?;
+        }
+        if zipped.len() > HEADER.len() + room {
+            return None;
         }
         let mut crc = Crc::new();
         crc.update(bytes);
@@ -57,7 +51,85 @@ impl Gzip {
     }
 }
 
-/// How much of the bytes is looked at as a whole.
+/// Appends the deflated bytes to `out`; `None` if its capacity does not do.
+fn deflate(
+    compress: &mut Compress,
+    bytes: &[u8],
+    flush: FlushCompress,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let mut rest = bytes;
+    loop {
+        let before = compress.total_in();
+        let status = compress.compress_vec(rest, out, flush).ok()?;
+        let taken = usize::try_from(compress.total_in() - before).ok()?;
+        rest = rest.get(taken..)?;
+        let room_left = out.len() < out.capacity();
+        match status {
+            Status::StreamEnd => return Some(()),
+            Status::Ok | Status::BufError if !room_left => return None,
+            // A flush is done when it leaves room; a finish says so itself.
+            Status::Ok | Status::BufError if flush != FlushCompress::Finish => {
+                return rest.is_empty().then_some(());
+            }
+            Status::Ok | Status::BufError => {}
+        }
+    }
+}
+
+/// How much of a large file one thread compresses at a time.
+const PIECE: usize = 1024 * 1024;
+
+/// Deflates large contents piece by piece on all processors. Each piece knows what came right
+/// before it and ends at a byte, so that together they are one stream, and hardly a longer one.
+fn pieces(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let next = AtomicUsize::new(0);
+    let count = bytes.len().div_ceil(PIECE);
+    let work = || -> Option<Vec<(usize, Vec<u8>)>> {
+        let mut done = vec![];
+        let mut gzip = Gzip::new();
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            if n >= count {
+                return Some(done);
+            }
+            done.push((n, piece(&mut gzip.0, bytes, n * PIECE)?));
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mine = work();
+        // A thread that panics leaves the contents as they are.
+        let joined = others.into_iter().map(|thread| thread.join().ok().flatten());
+        std::iter::once(mine).chain(joined.collect::<Vec<_>>()).collect()
+    });
+    let mut pieces: Vec<(usize, Vec<u8>)> = vec![];
+    for result in results {
+        pieces.extend(result?);
+    }
+    pieces.sort_by_key(|(n, _)| *n);
+    Some(pieces.into_iter().map(|(_, piece)| piece).collect())
+}
+
+/// Deflates the piece that starts at `start`.
+fn piece(compress: &mut Compress, bytes: &[u8], start: usize) -> Option<Vec<u8>> {
+    let end = bytes.len().min(start + PIECE);
+    let piece = bytes.get(start..end)?;
+    compress.reset();
+    if start > 0 {
+        compress.set_dictionary(bytes.get(start - WINDOW..start)?).ok()?;
+    }
+    let last = end == bytes.len();
+    let flush = if last { FlushCompress::Finish } else { FlushCompress::Sync };
+    // Room for what does not shrink: five bytes for each stored block, and an empty one at the end.
+    let mut out = Vec::with_capacity(piece.len() + piece.len() / 1024 + 64);
+    deflate(compress, piece, flush, &mut out)?;
+    out.shrink_to_fit();
+    Some(out)
+}
+
+/// How far deflate looks back, and how much is looked at as a whole to see whether it would help.
 const WINDOW: usize = 32 * 1024;
 /// Below this share of eight bits a byte, Huffman codes shorten a window.
 const RANDOM: f64 = 0.995;
@@ -110,6 +182,8 @@ fn repeats(window: &[u8], seen: &mut [u32]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     /// Bytes without a pattern, the same each time.
@@ -138,6 +212,21 @@ mod tests {
         assert!(shrinks(&repeated));
         let base64: Vec<u8> = random.iter().map(|byte| b'A' + (byte & 31)).collect();
         assert!(shrinks(&base64));
+    }
+
+    #[test]
+    fn large_contents_are_one_stream_whatever_the_pieces_hold() {
+        let text = b"the same words over and over, as in a log; ".repeat(100_000);
+        let mut mixed = text.clone();
+        mixed[PIECE - 1000..PIECE + 5000].copy_from_slice(&noise(6000));
+        mixed.extend(noise(PIECE / 2));
+        for bytes in [&text, &mixed, &mixed[..2 * PIECE].to_vec(), &mixed[..2 * PIECE + 1].to_vec()]
+        {
+            let zipped = Gzip::new().below(bytes, bytes.len()).unwrap();
+            let mut back = vec![];
+            let read = flate2::read::GzDecoder::new(zipped.as_slice()).read_to_end(&mut back);
+            assert!(read.is_ok() && back == *bytes, "{}", bytes.len());
+        }
     }
 
     #[test]
