@@ -21,7 +21,7 @@ pub use crate::lang::{Lang, UnknownLang};
 pub use crate::messages::translate;
 pub use crate::path::{Part, Path};
 pub use crate::render::{Color, Hints, Layout, View, render};
-pub use crate::report::{Entry, Report, Severity, Source};
+pub use crate::report::{Entry, Hint, Report, Severity, Source};
 
 mod check;
 mod data_url;

@@ -87,7 +87,12 @@ fn view(cli: &Cli, lang: Lang) -> View {
         true => Layout::Lines,
         false => Layout::Excerpts(color(cli.color)),
     };
-    View { layout, lang, hints: if wanted(cli.lint) { Hints::Show } else { Hints::Hide } }
+    let hints = match cli.lint {
+        When::Never => Hints::Hide,
+        _ if wanted(cli.lint) => Hints::Show,
+        _ => Hints::Spelling,
+    };
+    View { layout, lang, hints }
 }
 
 fn color(when: When) -> Color {

@@ -2,7 +2,7 @@
 
 use crate::lang::Lang;
 use crate::messages;
-use crate::report::{Entry, Report, Severity};
+use crate::report::{Entry, Hint, Report, Severity};
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,18 @@ pub struct View {
 pub enum Hints {
     /// No.
     Hide,
-    /// Yes.
+    /// What was probably meant, below excerpts: nobody reads those but people.
+    Spelling,
+    /// Everything.
     Show,
+}
+
+impl Hints {
+    /// Returns whether a hint is shown.
+    fn include(self, hint: &Hint, layout: Layout) -> bool {
+        let spelling = matches!(hint, Hint::DidYouMean(_)) && layout != Layout::Lines;
+        self == Self::Show || (self == Self::Spelling && spelling)
+    }
 }
 
 impl View {
@@ -76,9 +86,9 @@ pub fn render(report: &Report, name: &str, source: &[u8], view: View) -> String 
             out.push('\n');
         }
         out.push_str(&excerpt.unwrap_or_else(|| format!("{}\n", entry.in_language(view.lang))));
-        if let Some(hint) = entry.hint.as_ref().filter(|_| view.hints == Hints::Show) {
-            let word = view.lang.pick("hint", "提示");
-            out.push_str(&format!("  = {word}: {}\n", messages::translate(hint, view.lang)));
+        if let Some(hint) = entry.hint.as_ref().filter(|h| view.hints.include(h, view.layout)) {
+            let (word, hint) = (view.lang.pick("hint", "提示"), hint.to_string());
+            out.push_str(&format!("  = {word}: {}\n", messages::translate(&hint, view.lang)));
         }
     }
     out
@@ -214,10 +224,14 @@ mod tests {
     #[test]
     fn hints_are_only_given_to_who_asks_and_in_their_language() {
         let mut report = report(1, 1);
-        report.entries[0].hint = Some("did you mean path?".to_owned());
+        report.entries[0].hint = Some(Hint::DidYouMean("path".to_owned()));
         assert!(!render(&report, "in.bu", b"a", NEVER).contains("path?"));
-        let text = render(&report, "in.bu", b"a", View { hints: Hints::Show, ..NEVER });
-        assert!(text.ends_with("   |\n  = hint: did you mean path?\n"), "{text}");
+        for hints in [Hints::Spelling, Hints::Show] {
+            let text = render(&report, "in.bu", b"a", View { hints, ..NEVER });
+            assert!(text.ends_with("   |\n  = hint: did you mean path?\n"), "{text}");
+        }
+        let lines = View { hints: Hints::Spelling, layout: Layout::Lines, ..NEVER };
+        assert!(!render(&report, "in.bu", b"a", lines).contains("path?"));
         let view = View { hints: Hints::Show, lang: Lang::Chinese, layout: Layout::Lines };
         let text = render(&report, "in.bu", b"a", view);
         assert_eq!(text, "警告 $.a，第 1 行第 1 列：odd\n  = 提示: 是不是 path？\n");

@@ -32,9 +32,27 @@ pub struct Entry {
     /// What it says.
     pub message: String,
     /// What may help; not part of what the reference says.
-    pub hint: Option<String>,
+    pub hint: Option<Hint>,
     /// The text it is about, if that is not the config itself but one that it merges.
     pub source: Option<Arc<Source>>,
+}
+
+/// What may help with a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// What was probably meant.
+    DidYouMean(String),
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DidYouMean(word) => write!(f, "did you mean {word}?"),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
 }
 
 /// A text that is compiled as part of another.

@@ -51,7 +51,7 @@ mod tests {
     fn say(report: &Report, said: &mut BTreeSet<String>) {
         for entry in report.entries.iter().chain(&report.causes) {
             said.insert(entry.message.clone());
-            said.extend(entry.hint.clone());
+            said.extend(entry.hint.as_ref().map(ToString::to_string));
         }
         said.extend(report.failure.clone());
     }

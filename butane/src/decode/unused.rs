@@ -3,7 +3,7 @@
 use nestos_formats::yaml::Node;
 
 use crate::path::{Part, Path};
-use crate::report::{Entry, Report, Severity, child};
+use crate::report::{Entry, Hint, Report, Severity, child};
 use crate::schema::{DIALECTS, Dialect, Field, Shape, Type};
 use crate::suggest::closest;
 use crate::value::Object;
@@ -27,21 +27,29 @@ struct Walk<'d> {
 
 impl Walk<'_> {
     /// Returns what may help whoever wrote an unknown key.
-    fn what_was_meant(&self, key: &str, shape: &'static Shape) -> Option<String> {
+    fn what_was_meant(
+        &self,
+        key: &str,
+        shape: &'static Shape,
+        entries: &[(Node, Node)],
+    ) -> Option<Hint> {
         let dialect = self.dialect;
         let named = |field: &&Field| field.yaml == Some(key);
         if shape.fields.iter().any(|field| named(&field)) {
             let (variant, version) = (dialect.variant, dialect.version);
             let has = |d: &&Dialect| shape.fields.iter().any(|f| named(&f) && d.has(f));
             let first = DIALECTS.iter().filter(|d| d.variant == variant).find(has);
-            return Some(match first.or_else(|| DIALECTS.iter().find(has)) {
+            return Some(Hint::Other(match first.or_else(|| DIALECTS.iter().find(has)) {
                 Some(d) => format!("{key} exists from {} {} on", d.variant, d.version),
                 None => format!("{key} does not exist in {variant} {version}"),
-            });
+            }));
         }
+        // What is given already was not meant.
+        let given = |name: &&str| entries.iter().any(|(key, _)| key.key_text() == Some(name));
         let known = shape.fields.iter().filter(|field| dialect.has(field));
-        let near = closest(key, known.filter_map(|field| field.yaml))?;
-        Some(format!("did you mean {near}?"))
+        let free = known.filter_map(|field| field.yaml).filter(|name| !given(name));
+        let near = closest(key, free)?;
+        Some(Hint::DidYouMean(near.to_owned()))
     }
 
     /// Says that a key is not part of the language that others know by this name.
@@ -75,7 +83,7 @@ impl Walk<'_> {
                 let path = Some(at.key(text.to_owned()));
                 let message = format!("unused key {text}");
                 let mut entry = Entry::new(Severity::Warning, path, Some(key.start), message);
-                entry.hint = self.what_was_meant(text, shape);
+                entry.hint = self.what_was_meant(text, shape, entries);
                 self.report.entries.push(entry);
             }
         }

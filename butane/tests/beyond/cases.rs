@@ -184,6 +184,14 @@ fn hints_say_what_was_probably_meant() {
     let (_, _, report) = dir.butane(&["-d", "f", "--lint", "--raw-errors", "a.bu"]);
     assert!(report.contains("unused key sytemd\n  = hint: did you mean systemd?\n"), "{report}");
     assert!(report.contains("= hint: file_mode exists from fcos 1.7.0 on\n"), "{report}");
+    // What is not a guess about the spelling is said where somebody asks, and excerpts are read
+    // by people only.
+    let (_, _, report) = dir.butane(&["-d", "f", "a.bu"]);
+    assert!(report.contains("= hint: did you mean systemd?\n"), "{report}");
+    assert!(!report.contains("file_mode exists from"), "{report}");
+    for args in [&["-d", "f", "--raw-errors", "a.bu"][..], &["-d", "f", "--lint=never", "a.bu"]] {
+        assert!(!dir.butane(args).2.contains("hint"));
+    }
 }
 
 #[test]
