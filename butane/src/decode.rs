@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use nestos_formats::yaml::{Node, Scalar, Value as Yaml, duplicate_keys};
+use nestos_formats::yaml::{Node, Scalar, Style, Value as Yaml, duplicate_keys};
 
 use crate::path::Path;
 use crate::report::{Entry, Severity};
@@ -144,20 +144,28 @@ impl<'d> Decoder<'d> {
             return Ok(None);
         }
         let mut object = empty(shape, self.dialect, at);
-        let mut done = HashSet::new();
-        for (key, value) in entries {
-            if key.key_text() == Some("<<") {
-                continue;
-            }
-            let Some(name) = self.key(key) else { continue };
-            done.insert(name.clone());
-            self.field(&mut object, &name, value, at)?;
-        }
-        for (_, merged) in entries.iter().filter(|(key, _)| key.key_text() == Some("<<")) {
-            self.merge(&mut object, merged, &mut done, at)?;
-        }
+        self.entries(entries, &mut |decoder: &mut Self, name: &str, value: &Node| {
+            decoder.field(&mut object, name, value, at)
+        })?;
         object.shrink();
         Ok(Some(object))
+    }
+
+    /// Hands out the entries of a mapping, its own before those it merges.
+    fn entries<F>(&mut self, entries: &[(Node, Node)], take: &mut F) -> Result<(), String>
+    where
+        F: FnMut(&mut Self, &str, &Node) -> Result<(), String>,
+    {
+        let mut done = HashSet::new();
+        for (key, value) in entries.iter().filter(|(key, _)| !is_merge(key)) {
+            let Some(name) = self.key(key) else { continue };
+            take(self, &name, value)?;
+            done.insert(name);
+        }
+        for (_, merged) in entries.iter().filter(|(key, _)| is_merge(key)) {
+            self.merge(merged, &mut done, take)?;
+        }
+        Ok(())
     }
 
     /// Decodes one key of a mapping; unknown ones are passed over.
@@ -179,28 +187,34 @@ impl<'d> Decoder<'d> {
     }
 
     /// Applies a merge key (`<<`): its entries count where the mapping has none of its own.
-    fn merge(
+    fn merge<F>(
         &mut self,
-        object: &mut Object,
         node: &Node,
         done: &mut HashSet<String>,
-        at: &Path,
-    ) -> Result<(), String> {
+        take: &mut F,
+    ) -> Result<(), String>
+    where
+        F: FnMut(&mut Self, &str, &Node) -> Result<(), String>,
+    {
         let wanted = "yaml: map merge requires map or sequence of maps as the value";
         let sources = match &node.value {
             Yaml::Mapping(_) => std::slice::from_ref(node),
-            Yaml::Sequence(items) => items.as_slice(),
+            // A list has to stand right here.
+            Yaml::Sequence(items) if !node.alias => items.as_slice(),
             _ => return Err(wanted.to_owned()),
         };
         for source in sources {
             self.enter(source)?;
             let entries = source.entries().ok_or(wanted)?;
-            for (key, value) in entries {
-                let Some(name) = key.key_text() else { continue };
-                if name == "<<" {
-                    self.merge(object, value, done, at)?;
-                } else if done.insert(name.to_owned()) {
-                    self.field(object, name, value, at)?;
+            if !self.report_duplicates(entries) {
+                for (key, value) in entries.iter().filter(|(key, _)| !is_merge(key)) {
+                    let Some(name) = self.key(key) else { continue };
+                    if done.insert(name.clone()) {
+                        take(self, &name, value)?;
+                    }
+                }
+                for (_, merged) in entries.iter().filter(|(key, _)| is_merge(key)) {
+                    self.merge(merged, done, take)?;
                 }
             }
             self.leave(source);
@@ -247,16 +261,17 @@ impl<'d> Decoder<'d> {
         };
         let mut labels = BTreeMap::new();
         if !self.report_duplicates(entries) {
-            for (key, value) in entries {
-                self.enter(value)?;
-                let text = self.scalar(value, Type::Text, "string")?;
-                self.leave(value);
+            self.entries(entries, &mut |decoder: &mut Self, key: &str, value: &Node| {
+                decoder.enter(value)?;
+                let text = decoder.scalar(value, Type::Text, "string")?;
+                decoder.leave(value);
                 let text = match text {
                     Some(Kind::Text(text)) => text.as_ref().to_owned(),
                     _ => String::new(),
                 };
-                labels.extend(self.key(key).map(|key| (key, text)));
-            }
+                labels.insert(key.to_owned(), text);
+                Ok(())
+            })?;
         }
         Ok(Some(labels))
     }
@@ -352,6 +367,16 @@ impl<'d> Decoder<'d> {
             _ => primitive(kind).to_owned(),
         }
     }
+}
+
+/// Returns whether a key stands for the entries of other mappings; in quotes it is a plain key.
+fn is_merge(key: &Node) -> bool {
+    let Yaml::Scalar(scalar) = &key.value else { return false };
+    &*scalar.text == "<<"
+        && match scalar.tag.as_deref() {
+            None | Some("!") => scalar.style == Style::Plain,
+            Some(tag) => tag == "tag:yaml.org,2002:merge",
+        }
 }
 
 fn primitive(kind: Type) -> &'static str {

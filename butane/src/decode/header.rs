@@ -4,6 +4,7 @@ use nestos_formats::yaml::Node;
 
 use super::{Decoder, Undecodable};
 use crate::schema::{DIALECTS, Dialect, REMOVED, Type};
+use crate::value::Kind;
 
 /// Reads `variant` and `version` and finds the dialect they name.
 pub(crate) fn dialect(root: &Node) -> Result<&'static Dialect, Undecodable> {
@@ -29,31 +30,29 @@ pub(crate) fn dialect(root: &Node) -> Result<&'static Dialect, Undecodable> {
 fn names(root: &Node) -> Result<(String, String), Undecodable> {
     // Which dialect is not known yet; only plain strings are decoded.
     let mut decoder = Decoder::new(&DIALECTS[0]);
-    let (mut variant, mut version) = (String::new(), String::new());
+    let mut names = [("variant", String::new()), ("version", String::new())];
     if root.is_null() {
-        return Ok((variant, version));
+        return Ok(names.map(|(_, text)| text).into());
     }
     let Some(entries) = root.entries() else {
         decoder.mismatch(root, "config.commonFields")?;
         decoder.finish()?;
-        return Ok((variant, version));
+        return Ok(names.map(|(_, text)| text).into());
     };
     if !decoder.report_duplicates(entries) {
-        for (key, value) in entries {
-            let wanted = match decoder.key(key).as_deref() {
-                Some("variant") => &mut variant,
-                Some("version") => &mut version,
-                _ => continue,
+        let mut take = |decoder: &mut Decoder<'_>, key: &str, value: &Node| {
+            let Some((_, wanted)) = names.iter_mut().find(|(name, _)| *name == key) else {
+                return Ok(());
             };
-            if let Some(crate::value::Kind::Text(text)) =
-                decoder.scalar(value, Type::Text, "string")?
-            {
+            if let Some(Kind::Text(text)) = decoder.scalar(value, Type::Text, "string")? {
                 *wanted = text.as_ref().to_owned();
             }
-        }
+            Ok(())
+        };
+        decoder.entries(entries, &mut take)?;
     }
     decoder.finish()?;
-    Ok((variant, version))
+    Ok(names.map(|(_, text)| text).into())
 }
 
 /// Checks a semantic version and returns its normal form.
@@ -64,6 +63,8 @@ fn semver(text: &str) -> Option<String> {
     };
     let (rest, build) = split_suffix(text, '+');
     let (core, pre) = split_suffix(rest, '-');
+    // A sign with nothing after it counts for nothing.
+    let [build, pre] = [build, pre].map(|suffix| suffix.filter(|suffix| !suffix.is_empty()));
     if [build, pre].into_iter().flatten().any(|suffix| !identifiers(suffix)) {
         return None;
     }
@@ -86,9 +87,25 @@ mod tests {
     fn versions_must_be_semantic_versions() {
         assert_eq!(semver("1.04.0").as_deref(), Some("1.4.0"));
         assert_eq!(semver("1.0.0-rc.1+b").as_deref(), Some("1.0.0-rc.1+b"));
-        for bad in ["", "1", "1.4", "v1.4.0", "1.4.0.0", "1.4.x", "1.0.0-"] {
+        assert_eq!(semver("1.4.0-").as_deref(), Some("1.4.0"));
+        assert_eq!(semver("1.4.0+").as_deref(), Some("1.4.0"));
+        for bad in ["", "1", "1.4", "v1.4.0", "1.4.0.0", "1.4.x", "1.0.0-a..b", "1.0.0-_"] {
             assert_eq!(semver(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_header_may_come_from_a_merge_key() {
+        let of = |text: &str| {
+            let root = nestos_formats::yaml::parse_lenient(text.as_bytes()).unwrap();
+            dialect(&root).map(|d| d.version).map_err(|e| e.message)
+        };
+        assert_eq!(of("<<: {variant: fcos, version: 1.4.0}"), Ok("1.4.0"));
+        assert_eq!(of("<<: [{version: 1.3.0}, {version: 1.4.0}]\nvariant: fcos"), Ok("1.3.0"));
+        assert_eq!(of("<<: {version: 1.4.0}\nvariant: fcos\nversion: 1.5.0"), Ok("1.5.0"));
+        let no_map = "Error unmarshaling yaml: yaml: map merge requires map or sequence of maps as \
+                      the value";
+        assert_eq!(of("variant: fcos\nversion: 1.4.0\n<<: 5"), Err(no_map.to_owned()));
     }
 
     #[test]
