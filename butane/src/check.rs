@@ -3,9 +3,10 @@
 use crate::ignition;
 use crate::path::{Part, Path};
 use crate::report::Report;
+use crate::schema::Layer::Base;
 use crate::schema::{
     BOOT_DEVICE, CONTENTS, DROPIN, Dialect, FILESYSTEM, Feature, GRUB_USER, METADATA, OPENSHIFT,
-    QUADLET, TREE, UNIT,
+    QUADLET, Since, TREE, UNIT,
 };
 use crate::translate::quadlet;
 use crate::value::{Kind, Object};
@@ -18,9 +19,6 @@ mod openshift;
 /// Checks a config level by level, in the order of the schema.
 pub(crate) fn source(config: &Object, dialect: &Dialect) -> Report {
     let mut check = Check { dialect, report: Report::default() };
-    if dialect.does(Feature::RootSize) {
-        check.root_partitions(config);
-    }
     if dialect.does(Feature::NoReuseByLabel) {
         check.reused_partitions(config);
     }
@@ -128,7 +126,12 @@ impl Check<'_> {
     fn contents(&mut self, object: &Object, at: &Path) {
         let set = ["local", "inline", "source"].into_iter().filter(|k| object.get(k).is_some());
         let set: Vec<_> = set.collect();
-        if is_merged_config(at) {
+        if let [_, .., last] = set.as_slice() {
+            let message = "only one of the following can be set: inline, local, source";
+            // The first version looks at what is inline.
+            let last = if self.dialect.reaches(Since(Base, 2)) { *last } else { "inline" };
+            self.report.error(&at.key(last), message);
+        } else if is_merged_config(at) {
             let text = match object.get("inline").map(|value| &value.kind) {
                 Some(Kind::Text(text)) => Some(text.as_bytes()),
                 Some(Kind::Bytes(bytes)) => Some(bytes.as_slice()),
@@ -138,10 +141,6 @@ impl Check<'_> {
                 let found = merged_config(text, self.dialect, &at.key("inline"));
                 self.report.entries.extend(found.entries);
             }
-        }
-        if let [_, .., last] = set.as_slice() {
-            let message = "only one of the following can be set: inline, local, source";
-            self.report.error(&at.key(*last), message);
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn translate(mut config: Object, sources: &Sources<'_>) -> (Translate
         if let Some(boot) = boot_device::fragment(&config, dialect) {
             config = merge::merge(boot, config);
         }
-        partitions::check_numbers(&config, &mut report);
+        partitions::check(&config, dialect, &mut report);
         if let Some(grub) = grub::fragment(&config, sources) {
             config = merge::merge(grub, config);
         }

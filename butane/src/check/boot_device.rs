@@ -21,7 +21,9 @@ impl Check<'_> {
             (_, Some(known)) => self.layout(known, luks, &at.key("layout")),
             (None, None) => {}
         }
-        if known.is_some_and(Layout::is_s390x) && !mirror.is_empty() {
+        let s390x = self.dialect.does(Feature::S390xLayouts)
+            && layout.is_some_and(|name| name.starts_with("s390x"));
+        if s390x && !mirror.is_empty() {
             let message = "mirroring not supported on layouts: s390x-eckd, s390x-zfcp, s390x-virt";
             self.report.error(&at.key("layout"), message);
         }

@@ -50,8 +50,8 @@ impl Check<'_> {
             let mut luks = storage.objects("luks");
             luks.any(|(_, _, luks)| luks.text("name") == Some("root") && uses_cex(luks))
         });
-        let at = Path::default().key("openshift").key("kernel_arguments");
-        for _ in [boots, roots].iter().filter(|uses| **uses) {
+        if boots || roots {
+            let at = Path::default().key("openshift").key("kernel_arguments");
             let message = format!(
                 "'{CEX_ARGUMENT}' must be set as kernel argument when CEX is enabled for the \
                  boot device"
