@@ -103,11 +103,8 @@ impl Rules {
         match url.scheme.as_str() {
             "http" | "https" | "tftp" => Ok(()),
             "gs" if self.since(2) => Ok(()),
-            "s3" => match url.query_value("versionId").as_deref() {
-                Some("") => Err("invalid S3 object VersionId".to_owned()),
-                _ => Ok(()),
-            },
-            "arn" if self.since(4) => url::check_s3_arn(source),
+            "s3" => url::check_s3_version(&url),
+            "arn" if self.since(4) => url::check_s3_arn(&url),
             "data" => data_url::check(source),
             _ => Err("invalid url scheme".to_owned()),
         }

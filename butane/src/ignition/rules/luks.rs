@@ -22,7 +22,7 @@ impl Rules {
             Some(path) => self.require(&device, check_path(path)),
         }
         let clevis = luks.object("clevis");
-        if clevis.is_some_and(has_custom_with_others) {
+        if clevis.is_some_and(|clevis| self.has_custom(clevis) && has_plain_pins(clevis)) {
             let message = "cannot use custom clevis config with tpm2, tang, or threshold";
             self.error(&place.below(luks, "clevis"), message);
         }
@@ -31,9 +31,9 @@ impl Rules {
             // The key that the reference names does not exist.
             self.error(&place.missing("keys"), "invalid key-file source");
         }
-        if luks.object("cex").is_some_and(|cex| cex.get("enabled").is_some()) {
+        if luks.object("cex").is_some_and(|cex| cex.flag("enabled") == Some(true)) {
             let at = place.below(luks, "cex");
-            if clevis.is_some_and(|clevis| clevis.fields().next().is_some()) {
+            if clevis.is_some_and(|clevis| self.has_custom(clevis) || has_plain_pins(clevis)) {
                 self.error(&at, "cannot use cex with clevis");
             }
             if luks.object("keyFile").is_some_and(|key| key.is_filled("source")) {
@@ -72,31 +72,32 @@ impl Rules {
 
     fn custom(&mut self, custom: &Object, place: &Place<'_>) {
         let (pin, config) = (custom.filled("pin"), custom.filled("config"));
-        if pin.is_none() && config.is_none() && custom.flag("needsNetwork") != Some(true) {
+        let needs_network = self.since(3) && custom.flag("needsNetwork") == Some(true);
+        if pin.is_none() && config.is_none() && !needs_network {
             return;
         }
         let at = place.below(custom, "pin");
         match pin {
-            None => self.error(&at, "missing required custom clevis pin"),
+            None if self.since(3) => self.error(&at, "missing required custom clevis pin"),
             Some("tpm2" | "tang" | "sss") => {}
             Some(_) if self.since(6) => {}
-            Some(_) => self.error(&at, "unsupported clevis pin"),
+            None | Some(_) => self.error(&at, "unsupported clevis pin"),
         }
         if config.is_none() {
             let at = place.below(custom, "config");
             self.error(&at, "missing required custom clevis config");
         }
     }
+
+    /// Returns whether a custom pin is asked for; before it could be merged, a mapping was enough.
+    fn has_custom(&self, clevis: &Object) -> bool {
+        let custom = clevis.object("custom");
+        custom.is_some_and(|custom| !self.since(3) || custom.filled("pin").is_some())
+    }
 }
 
-fn has_custom_with_others(clevis: &Object) -> bool {
-    let custom = clevis.object("custom").is_some_and(|custom| {
-        custom.filled("pin").is_some()
-            || custom.filled("config").is_some()
-            || custom.flag("needsNetwork") == Some(true)
-    });
-    let others = !clevis.list("tang").is_empty()
+fn has_plain_pins(clevis: &Object) -> bool {
+    !clevis.list("tang").is_empty()
         || clevis.flag("tpm2") == Some(true)
-        || clevis.int("threshold").unwrap_or_default() != 0;
-    custom && others
+        || clevis.int("threshold").unwrap_or_default() != 0
 }

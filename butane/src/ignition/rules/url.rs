@@ -10,6 +10,8 @@ pub(super) const UNPARSABLE: &str = "unable to parse url";
 pub(super) struct Url {
     /// In lower case; empty for a relative reference.
     pub scheme: String,
+    /// What follows the scheme, if that does not begin with a slash.
+    opaque: String,
     query: String,
 }
 
@@ -34,30 +36,25 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     split(text).ok_or_else(|| UNPARSABLE.to_owned())
 }
 
-/// Checks the ARN of an S3 object.
-pub(super) fn check_s3_arn(text: &str) -> Result<(), String> {
-    let bad = || "invalid S3 ARN format".to_owned();
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let [_, partition, service, region, account, resource] = parts.as_slice() else {
-        return Err(bad());
+/// Checks the ARN of an S3 object. Which bucket and which object it names is not looked at.
+pub(super) fn check_s3_arn(url: &Url) -> Result<(), String> {
+    let parts: Vec<&str> = url.opaque.splitn(5, ':').collect();
+    let [_partition, "s3", _region, _account, resource] = parts.as_slice() else {
+        return Err("invalid S3 ARN format".to_owned());
     };
-    if partition.is_empty() || *service != "s3" {
-        return Err(bad());
+    let least = if resource.starts_with("accesspoint/") { 2 } else { 1 };
+    if url.opaque.matches('/').count() < least {
+        return Err("invalid S3 ARN format".to_owned());
     }
-    let resource = resource.split('?').next().unwrap_or_default();
-    let good = match resource.strip_prefix("accesspoint/") {
-        Some(rest) => {
-            let mut parts = rest.splitn(3, '/');
-            let name = parts.next().is_some_and(|name| !name.is_empty());
-            let object = parts.next() == Some("object");
-            let key = parts.next().is_some_and(|key| !key.is_empty());
-            name && object && key && !region.is_empty() && !account.is_empty()
-        }
-        None => resource
-            .split_once('/')
-            .is_some_and(|(bucket, key)| !bucket.is_empty() && !key.is_empty()),
-    };
-    if good { Ok(()) } else { Err(bad()) }
+    check_s3_version(url)
+}
+
+/// Checks that the version of an S3 object, if one is asked for, has a name.
+pub(super) fn check_s3_version(url: &Url) -> Result<(), String> {
+    match url.query_value("versionId").as_deref() {
+        Some("") => Err("invalid S3 object VersionId".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 fn split(text: &str) -> Option<Url> {
@@ -70,7 +67,12 @@ fn split(text: &str) -> Option<Url> {
     }
     let (scheme, rest) = split_scheme(text)?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let url = Url { scheme: scheme.to_ascii_lowercase(), query: query.to_owned() };
+    let opaque = if rest.starts_with('/') { "" } else { rest };
+    let url = Url {
+        scheme: scheme.to_ascii_lowercase(),
+        opaque: opaque.to_owned(),
+        query: query.to_owned(),
+    };
     if !rest.starts_with('/') {
         if !scheme.is_empty() {
             // Opaque, such as `data:`.
@@ -199,6 +201,33 @@ mod tests {
             let opaque = text == "a:b%";
             assert_eq!(parse(text).is_err(), !opaque, "{text}");
         }
+    }
+
+    #[test]
+    fn arns_of_s3_have_six_parts_and_a_slash() {
+        let check = |text| check_s3_arn(&parse(text).unwrap()).err();
+        let good = [
+            "arn:aws:s3:::bucket/key",
+            "ARN:aws:s3:::bucket/",
+            "arn::s3:::/key",
+            "arn:aws:s3:us-west-1:123:accesspoint/name/object",
+            "arn:aws:s3:::bucket/key?versionId=x",
+        ];
+        for text in good {
+            assert_eq!(check(text), None, "{text}");
+        }
+        for text in [
+            "arn:aws:s3:::bucket",
+            "arn:aws:iam:::bucket/key",
+            "arn:aws:s3::bucket/key",
+            "arn:/aws:s3:::bucket/key",
+            "arn:aws:s3:us-west-1:123:accesspoint/name",
+            "arn:aws:s3:::bucket?a/b",
+        ] {
+            assert_eq!(check(text).as_deref(), Some("invalid S3 ARN format"), "{text}");
+        }
+        let version = check("arn:aws:s3:::bucket/key?versionId=");
+        assert_eq!(version.as_deref(), Some("invalid S3 object VersionId"));
     }
 
     #[test]
