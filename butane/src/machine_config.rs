@@ -76,6 +76,9 @@ impl Printer {
             }
             Value::Object(_) => self.out.push_str("{}"),
             Value::Array(_) => self.out.push_str("[]"),
+            Value::Number(number) => {
+                self.out.push_str(&number_text(number.as_f64().unwrap_or_default()));
+            }
             other => self.out.push_str(&other.to_string()),
         }
         self.out.push('\n');
@@ -84,6 +87,18 @@ impl Printer {
     fn indent(&mut self, columns: usize) {
         self.out.extend(std::iter::repeat_n(' ', columns));
     }
+}
+
+/// Returns a number as the reference writes it, which takes all of them for floating-point ones:
+/// the shortest digits that mean it, with an exponent from a million on.
+fn number_text(number: f64) -> String {
+    const FIRST_WITH_EXPONENT: f64 = 1e6;
+    if number.abs() < FIRST_WITH_EXPONENT {
+        return number.to_string();
+    }
+    let text = format!("{number:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{digits}e+{exponent:0>2}")
 }
 
 /// Where a text stands.
@@ -198,6 +213,21 @@ mod tests {
 
     fn yaml(text: &str) -> String {
         scalar_text(text, 0, Context::Value)
+    }
+
+    #[test]
+    fn large_numbers_have_an_exponent() {
+        let cases = [
+            (0.0, "0"),
+            (-1.0, "-1"),
+            (999_999.0, "999999"),
+            (1e6, "1e+06"),
+            (-1_234_567.0, "-1.234567e+06"),
+            (9_007_199_254_740_993.0, "9.007199254740992e+15"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(number_text(number), text);
+        }
     }
 
     #[test]

@@ -282,3 +282,80 @@ fn a_header_without_a_value_deletes_one() {
         assert_eq!(errors(&header, &body(", value: ''")), [expected], "{version}");
     }
 }
+
+#[test]
+fn two_sources_are_reported_before_what_they_hold_is_read() {
+    let only_one = "only one of the following can be set: inline, local, source";
+    let files = r#"storage: {files: [{path: /a, contents: {inline: x, source: "http://a/"}}]}"#;
+    let at = "error at $.storage.files.0.contents";
+    assert_eq!(errors("fcos 1.0.0", files), [format!("{at}.inline: {only_one}")]);
+    assert_eq!(errors("fcos 1.1.0", files), [format!("{at}.source: {only_one}")]);
+    let merge = r#"ignition: {config: {merge: [{inline: "{", source: "http://a/"}]}}"#;
+    let expected = format!("error at $.ignition.config.merge.0.source: {only_one}");
+    assert_eq!(errors("fcos 1.4.0", merge), [expected]);
+}
+
+#[test]
+fn warnings_about_partitions_follow_those_about_the_source() {
+    let body = "storage: {disks: [{device: /dev/vda, partitions: [{label: root}, {label: b}]}, \
+                {device: /dev/vdb, partitions: [{label: root, number: 4, size_mib: 9}]}]}";
+    let reused = "partitions cannot be reused by label; number must be specified except on boot \
+                  disk (/dev/disk/by-id/coreos-boot-disk) or when wipe_table is true";
+    let at = "warning at $.storage.disks.";
+    let expected = [
+        format!("{at}0.partitions.0.number: {reused}"),
+        format!("{at}0.partitions.1.number: {reused}"),
+        format!(
+            "{at}0.partitions.0.label: root partition cannot expand; it is set to fill available \
+             space but is followed by an auto-positioned partition"
+        ),
+        format!(
+            "{at}0.partitions.0.label: incorrect partition number; a new partition will be \
+             created using reserved label"
+        ),
+        format!("{at}1.partitions.0.size_mib: root should have 8GiB of space assigned"),
+    ];
+    assert_eq!(warnings("fcos 1.6.0", body)[..], expected);
+    assert_eq!(warnings("fcos 1.5.0", body)[..], expected[2..]);
+}
+
+#[test]
+fn a_custom_pin_is_a_pin_only_if_it_has_a_name_from_1_4() {
+    let luks = |clevis: &str| format!("storage: {{luks: [{{name: a, device: /dev/a, {clevis}}}]}}");
+    let at = "error at $.storage.luks.0.clevis";
+    let both = format!("{at}: cannot use custom clevis config with tpm2, tang, or threshold");
+    let body = luks("clevis: {custom: {}, tpm2: true}");
+    assert_eq!(errors("fcos 1.3.0", &body), [both.as_str()]);
+    good("fcos 1.4.0", &body);
+    let body = luks("clevis: {custom: {config: x}, tpm2: true}");
+    let unsupported = format!("{at}.custom.pin: unsupported clevis pin");
+    assert_eq!(errors("fcos 1.3.0", &body), [both, unsupported]);
+    let missing = format!("{at}.custom.pin: missing required custom clevis pin");
+    assert_eq!(errors("fcos 1.4.0", &body), [missing]);
+    let body = luks("clevis: {custom: {needs_network: true}}");
+    good("fcos 1.3.0", &body);
+    assert_eq!(errors("fcos 1.4.0", &body).len(), 2);
+    good("fcos 1.6.0", &luks("cex: {enabled: false}, clevis: {tpm2: true}"));
+    good("fcos 1.6.0", &luks("cex: {enabled: true}, clevis: {tpm2: false}"));
+}
+
+#[test]
+fn a_merge_key_in_quotes_is_a_key_like_any_other() {
+    let body = r#"storage: {files: [{path: /a, "<<": {mode: 0644}}]}"#;
+    assert_eq!(warnings("fcos 1.4.0", body).len(), 1);
+    let run = compile("fcos 1.4.0", body);
+    assert!(!run.stdout.contains("mode"), "{}", run.stdout);
+    for (body, reason) in [
+        (
+            "x: &x [{mode: 0644}]\nstorage: {files: [{path: /a, <<: *x}]}",
+            "yaml: map merge requires map or sequence of maps as the value",
+        ),
+        (
+            "x: &x {mode: 0644, mode: 0600}\nstorage: {files: [{path: /a, <<: *x}]}",
+            "yaml: unmarshal errors:\n  line 3: mapping key \"mode\" already defined at line 3",
+        ),
+    ] {
+        let run = compile("fcos 1.4.0", body);
+        assert_eq!(run.stderr.trim_end(), format!("Error translating config: {reason}"));
+    }
+}
