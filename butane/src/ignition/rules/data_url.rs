@@ -1,7 +1,5 @@
 //! `data:` URLs (RFC 2397). Messages are those of the decoder that Ignition uses.
 
-use base64::Engine;
-
 /// Checks that a data URL can be decoded.
 pub(super) fn check(url: &str) -> Result<(), String> {
     let mut text = Cursor { rest: url.strip_prefix("data:").ok_or("missing data prefix")? };
@@ -54,8 +52,14 @@ fn media_type(text: &mut Cursor<'_>) -> Result<(), &'static str> {
     if text.rest.is_empty() {
         return Err("missing comma before data");
     }
+    // The reader passes over what follows an x, to see whether it is a dash.
+    let mut after_x = text.rest.strip_prefix(['x', 'X']).unwrap_or_default().chars();
+    let skipped = after_x.next().filter(|c| *c != '-');
+    if skipped.is_some() {
+        text.rest = after_x.as_str();
+    }
     let name = text.token().to_owned();
-    if name.is_empty() {
+    if name.is_empty() && skipped.is_none() {
         return Err("invalid character after data prefix");
     }
     if !text.take('/') {
@@ -87,7 +91,7 @@ fn parameter(text: &mut Cursor<'_>) -> Result<Encoding, String> {
     }
     let name = text.token().to_owned();
     if text.take('=') {
-        return value(text).map(|()| Encoding::Percent).map_err(str::to_owned);
+        return value(text).map(|()| Encoding::Percent);
     }
     match text.rest.chars().next() {
         Some(',') if name == "base64" => Ok(Encoding::Base64),
@@ -97,28 +101,35 @@ fn parameter(text: &mut Cursor<'_>) -> Result<Encoding, String> {
     }
 }
 
-fn value(text: &mut Cursor<'_>) -> Result<(), &'static str> {
+fn value(text: &mut Cursor<'_>) -> Result<(), String> {
     if text.take('"') {
-        loop {
-            let Some(c) = text.rest.chars().next() else { return Err("unclosed quoted string") };
-            text.rest = &text.rest[c.len_utf8()..];
-            match c {
-                '"' => return Ok(()),
-                '\\' if !text.rest.is_empty() => {
-                    let escaped = text.rest.chars().next().map_or(0, char::len_utf8);
-                    text.rest = &text.rest[escaped..];
-                }
-                c if c.is_ascii() => {}
-                _ => return Err("invalid character for parameter value"),
-            }
+        return quoted(text).map_err(str::to_owned);
+    }
+    let value = text.token().to_owned();
+    match text.rest.chars().next() {
+        Some(';' | ',') if !value.is_empty() => unescape(&value),
+        None => Err("missing comma before data".to_owned()),
+        Some(_) => Err("invalid character for parameter value".to_owned()),
+    }
+}
+
+/// Reads the rest of a quoted value.
+fn quoted(text: &mut Cursor<'_>) -> Result<(), &'static str> {
+    let mut chars = text.rest.chars();
+    loop {
+        match chars.next() {
+            None => return Err("unclosed quoted string"),
+            Some('"') => break,
+            Some('\\') => match chars.next() {
+                Some(c) if !c.is_ascii() => return Err("invalid escaped character"),
+                _ => {}
+            },
+            Some(c) if c.is_ascii() => {}
+            Some(_) => return Err("invalid character for parameter value"),
         }
     }
-    text.token();
-    match text.rest.chars().next() {
-        Some(';' | ',') => Ok(()),
-        None => Err("missing comma before data"),
-        Some(_) => Err("invalid character for parameter value"),
-    }
+    text.rest = chars.as_str();
+    Ok(())
 }
 
 fn percent(data: &str) -> Result<(), String> {
@@ -126,6 +137,10 @@ fn percent(data: &str) -> Result<(), String> {
     if data.contains(refused) {
         return Err("invalid data character".to_owned());
     }
+    unescape(data)
+}
+
+fn unescape(data: &str) -> Result<(), String> {
     for (n, _) in data.match_indices('%') {
         for digit in data.as_bytes().get(n + 1..).unwrap_or_default().iter().take(2) {
             if !digit.is_ascii_hexdigit() {
@@ -140,19 +155,31 @@ fn percent(data: &str) -> Result<(), String> {
 }
 
 fn base64(data: &str) -> Result<(), String> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+/=\n".contains(&b);
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+/=".contains(&b);
     if !data.bytes().all(allowed) {
         return Err("invalid data character".to_owned());
     }
-    let joined: String = data.split('\n').collect();
-    let lenient = base64::engine::GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
-    let engine = base64::engine::GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
-    match engine.decode(&joined) {
-        Ok(_) => Ok(()),
-        Err(
-            base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _),
-        ) => Err(format!("illegal base64 data at input byte {at}")),
-        Err(_) => Err(format!("illegal base64 data at input byte {}", joined.len() / 4 * 4)),
+    match misplaced(data) {
+        Some(at) => Err(format!("illegal base64 data at input byte {at}")),
+        None => Ok(()),
+    }
+}
+
+/// Returns where text of the base64 alphabet stops being base64, as the reader of the reference
+/// counts: before digits that are too few, at padding that comes too early, after padding that is
+/// too short, and at what follows padding.
+fn misplaced(data: &str) -> Option<usize> {
+    let digits = data.find('=').unwrap_or(data.len());
+    let (padding, lone) = (&data[digits..], digits % 4);
+    match (lone, padding.len()) {
+        (0, 0) => None,
+        (_, 0) => Some(digits - lone),
+        (0 | 1, _) => Some(digits),
+        (2, 1) => Some(data.len()),
+        (2, _) if !padding.starts_with("==") => Some(digits),
+        (2, 2) | (3, 1) => None,
+        (2, _) => Some(digits + 2),
+        (_, _) => Some(digits + 1),
     }
 }
 
@@ -193,7 +220,20 @@ mod tests {
             ("data:,%zz", "rfc2396: invalid char 0x25 in unescape sequence"),
             ("data:,%a", "rfc2396: unexpected end of unescape sequence"),
             ("data:;base64,*", "invalid data character"),
-            ("data:;base64,YQ=", "illegal base64 data at input byte 0"),
+            ("data:;base64,YWJjYQ", "illegal base64 data at input byte 4"),
+            ("data:;base64,YWJj=", "illegal base64 data at input byte 4"),
+            ("data:;base64,YWJjY===", "illegal base64 data at input byte 5"),
+            ("data:;base64,YQ=", "illegal base64 data at input byte 3"),
+            ("data:;base64,YQ=a", "illegal base64 data at input byte 2"),
+            ("data:;base64,YQ==YQ==", "illegal base64 data at input byte 4"),
+            ("data:;base64,YWI==", "illegal base64 data at input byte 4"),
+            ("data:;a=,x", "invalid character for parameter value"),
+            ("data:;a=%zz,x", "rfc2396: invalid char 0x25 in unescape sequence"),
+            ("data:;a=\"\\é\",x", "invalid escaped character"),
+            ("data:;a=\"b\"c,x", "expected semicolon or comma"),
+            ("data:x,y", "missing media type slash"),
+            ("data:x/y,z", "invalid character for media type"),
+            ("data:xy/z,", "invalid media type"),
         ];
         for (url, message) in cases {
             assert_eq!(check(url).unwrap_err(), message, "{url}");

@@ -80,19 +80,16 @@ impl Rules {
         }
         let at = place.below(unit, "contents");
         let text = unit.text("contents").unwrap_or_default();
-        let sections = match unit_file::sections(text) {
-            Ok(sections) => sections,
-            Err((error, before)) => {
-                self.error(&at, format!("invalid unit content: {error}"));
-                before
-            }
-        };
-        let enabled = unit.flag("enabled") == Some(true);
-        if enabled && !text.is_empty() && !sections.contains("Install") {
-            let message = format!(
-                "unit {name:?} is enabled, but has no install section so enable does nothing"
-            );
-            self.warning(&at, message);
+        let enabled = unit.flag("enabled") == Some(true) && !text.is_empty();
+        match unit_file::sections(text) {
+            Err(error) => self.error(&at, format!("invalid unit content: {error}")),
+            Ok(sections) if enabled && !sections.contains("Install") => self.warning(
+                &at,
+                format!(
+                    "unit {name:?} is enabled, but has no install section so enable does nothing"
+                ),
+            ),
+            Ok(_) => {}
         }
         for (n, value, dropin) in unit.objects("dropins") {
             self.dropin(dropin, &place.below(unit, "dropins").item(n, value));
@@ -100,7 +97,7 @@ impl Rules {
     }
 
     fn dropin(&mut self, dropin: &Object, place: &Place<'_>) {
-        if let Err((error, _)) = unit_file::sections(dropin.text("contents").unwrap_or_default()) {
+        if let Err(error) = unit_file::sections(dropin.text("contents").unwrap_or_default()) {
             let message = format!("invalid unit content: {error}");
             self.error(&place.below(dropin, "contents"), message);
         }

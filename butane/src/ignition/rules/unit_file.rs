@@ -8,14 +8,12 @@ const LONGEST_LINE: usize = 2048;
 /// How much the reader of the reference holds at once; decides when it sees a long line.
 const BUFFER: usize = 4096;
 
-/// Returns the sections that have at least one option; with an error, those before it.
-pub(super) fn sections(text: &str) -> Result<HashSet<String>, (String, HashSet<String>)> {
+/// Returns the sections that have at least one option.
+pub(super) fn sections(text: &str) -> Result<HashSet<String>, String> {
     let mut reader = Reader { text: text.as_bytes(), at: 0, filled: 0 };
     let mut found = HashSet::new();
-    match read(&mut reader, &mut found) {
-        Ok(()) => Ok(found),
-        Err(error) => Err((error, found)),
-    }
+    read(&mut reader, &mut found)?;
+    Ok(found)
 }
 
 fn read(reader: &mut Reader<'_>, found: &mut HashSet<String>) -> Result<(), String> {
@@ -31,7 +29,7 @@ fn read(reader: &mut Reader<'_>, found: &mut HashSet<String>) -> Result<(), Stri
             ('#' | ';', _) => {
                 reader.skip(c);
                 reader.check_line()?;
-                while reader.line().trim_end_matches(' ').ends_with('\\') {}
+                while without_one(reader.line(), ' ').ends_with('\\') {}
             }
             (c, None) => reader.skip(c),
             (c, Some(_)) if c.is_whitespace() => reader.skip(c),
@@ -78,6 +76,10 @@ fn option(reader: &mut Reader<'_>) -> Result<(), String> {
             return Ok(());
         }
     }
+}
+
+fn without_one(line: &str, last: char) -> &str {
+    line.strip_suffix(last).unwrap_or(line)
 }
 
 /// A text with the reading positions that the buffer of the reference would have.
@@ -142,8 +144,10 @@ impl<'t> Reader<'t> {
 
     fn line(&mut self) -> &'t str {
         let start = self.at;
-        let line = self.until(b'\n').unwrap_or(&self.text[start..]);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let ended = self.until(b'\n');
+        let rest = &self.text[start..];
+        // The reference takes off \r before \n, so \r stays unless it is the very end.
+        let line = ended.unwrap_or_else(|| rest.strip_suffix(b"\r").unwrap_or(rest));
         // The text was a string, and lines end at character boundaries.
         std::str::from_utf8(line).unwrap_or_default()
     }
@@ -160,7 +164,7 @@ mod tests {
     }
 
     fn error(text: &str) -> String {
-        sections(text).unwrap_err().0
+        sections(text).unwrap_err()
     }
 
     #[test]
@@ -184,6 +188,14 @@ mod tests {
             error(&format!("[Unit]\nA={}", "x".repeat(4000))),
             "line too long (max 2048 bytes)"
         );
+    }
+
+    #[test]
+    fn a_backslash_continues_a_line_only_at_its_very_end() {
+        assert_eq!(names("[A]\n# c\\ \n[B]\nb=\n"), ["A"]);
+        assert_eq!(names("[A]\n# c\\  \n[B]\nb=\n"), ["B"]);
+        assert_eq!(names("[A]\na=\\\n[B]\n"), ["A"]);
+        assert_eq!(names("[A]\na=\\\r\n[B]\nb=\n"), ["A", "B"]);
     }
 
     #[test]

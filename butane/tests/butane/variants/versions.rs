@@ -359,3 +359,13 @@ fn a_merge_key_in_quotes_is_a_key_like_any_other() {
         assert_eq!(run.stderr.trim_end(), format!("Error translating config: {reason}"));
     }
 }
+
+#[test]
+fn a_unit_that_cannot_be_read_is_not_searched_for_an_install_section() {
+    let body = r#"systemd: {units: [{name: a.service, enabled: true, contents: "[Unit"}]}"#;
+    assert_eq!(
+        errors("fcos 1.4.0", body),
+        ["error at $.systemd.units.0.contents: invalid unit content: unable to find end of \
+             section"]
+    );
+}
