@@ -114,7 +114,8 @@ impl Types<'_> {
             Type::Labels => "map[string]string".to_owned(),
             Type::Object(shape) => format!("types.{}", shape.name),
             Type::Objects(shape, _) => format!("[]types.{}", shape.name),
-            Type::Texts(one) => format!("[]{one}"),
+            Type::Texts("string") => "[]string".to_owned(),
+            Type::Texts(one) => format!("[]types.{one}"),
         };
         let found = match &node.value {
             Json::Mapping(_) => "object".to_owned(),

@@ -3,7 +3,16 @@
 use std::borrow::Cow;
 
 /// Texts that have a type of their own in the reference.
-const TEXTS: [&str; 4] = ["string", "Group", "KernelArgument", "SSHAuthorizedKey"];
+const TEXTS: [&str; 8] = [
+    "string",
+    "Device",
+    "FilesystemOption",
+    "Group",
+    "KernelArgument",
+    "LuksOption",
+    "RaidOption",
+    "SSHAuthorizedKey",
+];
 
 /// Lists of mappings that have a type of their own.
 const LISTS: [&str; 1] = ["HTTPHeaders"];

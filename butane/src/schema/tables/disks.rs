@@ -2,7 +2,7 @@
 
 use super::allows::{Allows, RAID_LEVELS};
 use super::{NAME, doc, flag, int, list, shape, text, texts};
-use crate::schema::{Absent, Identity, Shape};
+use crate::schema::{Absent, Identity, Shape, Type};
 
 pub(crate) static DISK: Shape = shape(
     "Disk",
@@ -140,7 +140,7 @@ pub(crate) static RAID: Shape = shape(
     "Raid",
     NAME,
     &[
-        texts("devices", "devices", "string").doc(
+        texts("devices", "devices", "Device").doc(
             doc(
                 "Absolute paths of the devices that make up the array.",
                 "组成阵列的设备的绝对路径。",
@@ -164,10 +164,13 @@ pub(crate) static RAID: Shape = shape(
             )
             .example("name: data"),
         ),
-        texts("options", "options", "string").concatenated().doc(
-            doc("Further options for `mdadm --create`.", "`mdadm --create` 的其他选项。")
-                .example("options: [--metadata=1.2]"),
-        ),
+        texts("options", "options", "string")
+            .formerly(Type::Texts("RaidOption"), 5)
+            .concatenated()
+            .doc(
+                doc("Further options for `mdadm --create`.", "`mdadm --create` 的其他选项。")
+                    .example("options: [--metadata=1.2]"),
+            ),
         int("spares", "spares").doc(
             doc(
                 "How many of the devices are kept as spares; not for linear and \

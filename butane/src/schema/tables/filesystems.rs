@@ -3,7 +3,7 @@
 use super::allows::{Allows, FORMATS, TANG_URL};
 use super::contents::CONTENTS;
 use super::{NAME, doc, flag, int, list, object, shape, text, texts};
-use crate::schema::{Absent, Identity, Shape};
+use crate::schema::{Absent, Identity, Layer, Shape, Since, Type};
 
 pub(crate) static FILESYSTEM: Shape = shape(
     "Filesystem",
@@ -49,10 +49,13 @@ pub(crate) static FILESYSTEM: Shape = shape(
             )
             .example("mount_options: [noatime]"),
         ),
-        texts("options", "options", "string").concatenated().doc(
-            doc("Further options for mkfs.", "mkfs 的其他选项。")
-                .example("options: [-m, reflink=1]"),
-        ),
+        texts("options", "options", "string")
+            .formerly(Type::Texts("FilesystemOption"), 2)
+            .concatenated()
+            .doc(
+                doc("Further options for mkfs.", "mkfs 的其他选项。")
+                    .example("options: [-m, reflink=1]"),
+            ),
         text("path", "path").doc(
             doc(
                 "Where Ignition mounts it, as an absolute path, to write the files of \
@@ -172,13 +175,16 @@ pub(crate) static LUKS: Shape = shape(
             )
             .example("open_options: [--perf-no_read_workqueue]"),
         ),
-        texts("options", "options", "string").concatenated().doc(
-            doc(
-                "Further options for `cryptsetup luksFormat`.",
-                "`cryptsetup luksFormat` 的其他选项。",
-            )
-            .example("options: [--cipher, aes-xts-plain64]"),
-        ),
+        texts("options", "options", "string")
+            .formerly(Type::Texts("LuksOption"), 5)
+            .concatenated()
+            .doc(
+                doc(
+                    "Further options for `cryptsetup luksFormat`.",
+                    "`cryptsetup luksFormat` 的其他选项。",
+                )
+                .example("options: [--cipher, aes-xts-plain64]"),
+            ),
         text("uuid", "uuid").doc(
             doc("UUID of the LUKS volume.", "LUKS 卷的 UUID。")
                 .default_words("a random one", "随机生成")
@@ -234,30 +240,33 @@ pub(crate) static CLEVIS: Shape = shape(
     ],
 );
 
-pub(crate) static CLEVIS_CUSTOM: Shape = shape(
-    "ClevisCustom",
-    Identity::None,
-    &[
-        text("config", "config").formerly_absent(Absent::Zero, 4).doc(
-            doc("Configuration of the pin, in JSON.", "pin 的配置，JSON 格式。")
-                .example("config: '{\"pcr_ids\":\"7\"}'"),
-        ),
-        flag("needs_network", "needsNetwork").doc(
-            doc(
-                "Whether the pin needs the network, so that it is brought up before \
+pub(crate) static CLEVIS_CUSTOM: Shape = Shape {
+    formerly: Some(("Custom", Since(Layer::Base, 4))),
+    ..shape(
+        "ClevisCustom",
+        Identity::None,
+        &[
+            text("config", "config").formerly_absent(Absent::Zero, 4).doc(
+                doc("Configuration of the pin, in JSON.", "pin 的配置，JSON 格式。")
+                    .example("config: '{\"pcr_ids\":\"7\"}'"),
+            ),
+            flag("needs_network", "needsNetwork").doc(
+                doc(
+                    "Whether the pin needs the network, so that it is brought up before \
                  unlocking.",
-                "pin 是否需要网络；需要时会在解锁前启动网络。",
-            )
-            .default("false")
-            .example("needs_network: true"),
-        ),
-        text("pin", "pin").formerly_absent(Absent::Zero, 4).doc(
-            doc("Which Clevis pin to use.", "要使用的 Clevis pin。")
-                .allows(Allows::Pin)
-                .example("pin: tpm2"),
-        ),
-    ],
-);
+                    "pin 是否需要网络；需要时会在解锁前启动网络。",
+                )
+                .default("false")
+                .example("needs_network: true"),
+            ),
+            text("pin", "pin").formerly_absent(Absent::Zero, 4).doc(
+                doc("Which Clevis pin to use.", "要使用的 Clevis pin。")
+                    .allows(Allows::Pin)
+                    .example("pin: tpm2"),
+            ),
+        ],
+    )
+};
 
 pub(crate) static TANG: Shape = shape(
     "Tang",

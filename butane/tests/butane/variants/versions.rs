@@ -369,3 +369,23 @@ fn a_unit_that_cannot_be_read_is_not_searched_for_an_install_section() {
              section"]
     );
 }
+
+#[test]
+fn wrong_types_of_options_are_named_as_their_version_names_them() {
+    let body = "storage: {raid: [{name: a, devices: x, options: y}], filesystems: [{options: z}]}";
+    let cases = [
+        ("fcos 1.0.0", ["[]v0_1.FilesystemOption", "[]v0_1.Device", "[]v0_1.RaidOption"]),
+        ("fcos 1.4.0", ["[]string", "[]v0_4.Device", "[]v0_4.RaidOption"]),
+        ("fcos 1.5.0", ["[]string", "[]v0_5.Device", "[]string"]),
+    ];
+    for (header, names) in cases {
+        let run = compile(header, body);
+        for name in names {
+            assert!(run.stderr.contains(&format!("into {name}\n")), "{name}: {}", run.stderr);
+        }
+    }
+    let run = compile("fcos 1.3.0", "storage: {luks: [{clevis: {custom: x}, options: y}]}");
+    for name in ["v0_3.Custom", "[]v0_3.LuksOption"] {
+        assert!(run.stderr.contains(&format!("into {name}\n")), "{name}: {}", run.stderr);
+    }
+}
