@@ -1,7 +1,9 @@
 //! The command line of `butane`: the reference's, and what we add to it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::OsStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use nestos_butane::{Conversion, Encoding, Lang};
 
@@ -37,8 +39,8 @@ pub(crate) struct Cli {
     pub output: Option<PathBuf>,
 
     /// Let `local:` name files below DIR
-    #[arg(short = 'd', long, value_name = "DIR")]
-    pub files_dir: Option<PathBuf>,
+    #[arg(short = 'd', long, value_name = "DIR", value_parser = OsStringValueParser::new())]
+    pub files_dir: Option<OsString>,
 
     /// Colour reports: always, never or auto
     #[arg(
@@ -256,5 +258,36 @@ mod tests {
         assert!(Cli::try_parse_from(["butane", "a", "b"]).is_err());
         let cli = Cli::try_parse_from(["butane", "-p", "-p=false", "-d", "x", "-d", "y"]).unwrap();
         assert_eq!((cli.switches.pretty, cli.files_dir), (false, Some("y".into())));
+    }
+
+    #[test]
+    fn commands_stand_beside_files() {
+        let cli = Cli::try_parse_from(["butane", "explain", "storage", "--lang", "zh"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Explain(e)) if e.path == "storage"));
+        assert_eq!(cli.lang, Some(Lang::Chinese));
+        let cli = Cli::try_parse_from(["butane", "./explain"]).unwrap();
+        assert!(cli.command.is_none() && cli.file == Some("./explain".into()));
+        let args = ["butane", "schema", "--variant", "fcos", "--version", "1.5.0"];
+        let cli = Cli::try_parse_from(args).unwrap();
+        assert!(matches!(cli.command, Some(Command::Schema(d)) if d.version.is_some()));
+        assert!(Cli::try_parse_from(["butane", "schema", "--version", "1.5.0"]).is_err());
+    }
+
+    #[test]
+    fn output_modes_are_octal_and_need_an_output() {
+        assert_eq!(parse_mode("0600"), Ok(0o600));
+        assert_eq!(parse_mode("640"), Ok(0o640));
+        for bad in ["", "rw", "0888", "7777", "-1"] {
+            assert!(parse_mode(bad).is_err(), "{bad}");
+        }
+        let args = ["butane", "-o", "x", "--output-mode", "0600"];
+        assert_eq!(Cli::try_parse_from(args).unwrap().output_mode, Some(0o600));
+        assert!(Cli::try_parse_from(["butane", "--output-mode", "0600"]).is_err());
+    }
+
+    #[test]
+    fn a_files_dir_may_be_empty() {
+        let cli = Cli::try_parse_from(["butane", "-d", "", "a"]).unwrap();
+        assert_eq!((cli.files_dir, cli.file), (Some("".into()), Some("a".into())));
     }
 }

@@ -1,6 +1,7 @@
 //! `butane`: the command line around the compiler.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -48,7 +49,8 @@ fn run(cli: &Cli, lang: Lang) -> Result<(), String> {
     }
     let input = Input::read(cli.file.as_ref().or(cli.input.as_ref()))?;
     let options = Options {
-        files_dir: cli.files_dir.clone(),
+        // An empty name is none, as a script writes that has no directory.
+        files_dir: cli.files_dir.clone().filter(|dir| !dir.is_empty()).map(PathBuf::from),
         spacing: if cli.switches.pretty { Spacing::Indented } else { Spacing::Compact },
         wrapping: if cli.switches.raw { Wrapping::None } else { Wrapping::AsVariant },
         lint: if wanted(cli.lint) { Lint::On } else { Lint::Off },
