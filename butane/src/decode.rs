@@ -18,6 +18,10 @@ pub(crate) mod unused;
 /// How many type errors are collected before the rest is dropped.
 const MOST_ERRORS: usize = 1000;
 
+/// How deep merge keys may lead through aliases: a chain of them costs little text, and each link
+/// costs stack.
+const DEEPEST_MERGE: u32 = 500;
+
 /// Why a config has no known shape: in the words of the reference, and each type error by itself.
 #[derive(Debug, Default)]
 pub(crate) struct Undecodable {
@@ -66,11 +70,12 @@ struct Decoder<'d> {
     decoded: u64,
     aliased: u64,
     alias_depth: u32,
+    merge_depth: u32,
 }
 
 impl<'d> Decoder<'d> {
     fn new(dialect: &'d Dialect) -> Self {
-        Self { dialect, errors: vec![], decoded: 0, aliased: 0, alias_depth: 0 }
+        Self { dialect, errors: vec![], decoded: 0, aliased: 0, alias_depth: 0, merge_depth: 0 }
     }
 
     fn finish(self) -> Result<(), Undecodable> {
@@ -196,6 +201,10 @@ impl<'d> Decoder<'d> {
     where
         F: FnMut(&mut Self, &str, &Node) -> Result<(), String>,
     {
+        if self.merge_depth >= DEEPEST_MERGE {
+            return Err(format!("yaml: merge keys are nested more than {DEEPEST_MERGE} deep"));
+        }
+        self.merge_depth += 1;
         let wanted = "yaml: map merge requires map or sequence of maps as the value";
         let sources = match &node.value {
             Yaml::Mapping(_) => std::slice::from_ref(node),
@@ -219,6 +228,7 @@ impl<'d> Decoder<'d> {
             }
             self.leave(source);
         }
+        self.merge_depth -= 1;
         Ok(())
     }
 
@@ -393,5 +403,34 @@ fn as_text(scalar: &Scalar, resolved: Resolved) -> Kind {
             String::from_utf8(bytes).map_or_else(|e| Kind::Bytes(e.into_bytes()), Kind::from)
         }
         _ => Kind::Text(Arc::clone(&scalar.text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{CONFIG, Dialect};
+
+    /// Returns why a config is refused whose one file merges through a chain of mappings.
+    fn through_merges(links: usize) -> Option<String> {
+        let mut text = "variant: nestos\nversion: 1.0.0\nx0: &x0 {path: /z}\n".to_owned();
+        for n in 1..links {
+            text.push_str(&format!("x{n}: &x{n} {{<<: *x{}}}\n", n - 1));
+        }
+        text.push_str(&format!("storage:\n  files:\n    - {{<<: *x{}}}\n", links - 1));
+        // Enough that is no alias, so that the share of aliases is not what is refused.
+        text.extend((0..links / 2).map(|n| format!("    - path: /a{n}\n")));
+        let root = nestos_formats::yaml::parse_lenient(text.as_bytes()).unwrap();
+        config(&root, &CONFIG, Dialect::find("nestos", "1.0.0").unwrap()).err().map(|e| e.message)
+    }
+
+    #[test]
+    fn a_long_chain_of_merge_keys_is_refused_before_the_stack_ends() {
+        assert_eq!(through_merges(DEEPEST_MERGE as usize), None);
+        for links in [DEEPEST_MERGE as usize + 1, 50_000] {
+            let refused = through_merges(links);
+            let message = "yaml: merge keys are nested more than 500 deep";
+            assert_eq!(refused.as_deref(), Some(message), "{links}");
+        }
     }
 }

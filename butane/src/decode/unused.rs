@@ -27,11 +27,12 @@ struct Walk<'d> {
 
 impl Walk<'_> {
     /// Returns what may help whoever wrote an unknown key.
+    /// `free` are the keys that the mapping could have besides.
     fn what_was_meant(
         &self,
         key: &str,
         shape: &'static Shape,
-        entries: &[(Node, Node)],
+        free: &[&'static str],
     ) -> Option<Hint> {
         let dialect = self.dialect;
         let named = |field: &&Field| field.yaml == Some(key);
@@ -44,11 +45,7 @@ impl Walk<'_> {
                 None => format!("{key} does not exist in {variant} {version}"),
             }));
         }
-        // What is given already was not meant.
-        let given = |name: &&str| entries.iter().any(|(key, _)| key.key_text() == Some(name));
-        let known = shape.fields.iter().filter(|field| dialect.has(field));
-        let free = known.filter_map(|field| field.yaml).filter(|name| !given(name));
-        let near = closest(key, free)?;
+        let near = closest(key, free.iter().copied())?;
         Some(Hint::DidYouMean(near.to_owned()))
     }
 
@@ -77,13 +74,16 @@ impl Walk<'_> {
         };
         let dialect = self.dialect;
         let fields = || shape.fields.iter().filter(|field| dialect.has(field));
+        // What is given already was not meant.
+        let names = fields().filter_map(|field| field.yaml);
+        let free: Vec<&str> = names.filter(|name| node.get(name).is_none()).collect();
         for (key, _) in entries {
             let text = key.key_text().unwrap_or_default();
             if !fields().any(|field| field.yaml == Some(text)) {
                 let path = Some(at.key(text.to_owned()));
                 let message = format!("unused key {text}");
                 let mut entry = Entry::new(Severity::Warning, path, Some(key.start), message);
-                entry.hint = self.what_was_meant(text, shape, entries);
+                entry.hint = self.what_was_meant(text, shape, &free);
                 self.report.entries.push(entry);
             }
         }

@@ -1,5 +1,7 @@
 //! `with_mount_unit`: a systemd unit that mounts a filesystem.
 
+use std::collections::HashSet;
+
 use crate::path::Path;
 use crate::schema::{CONFIG, Dialect, Feature, SYSTEMD, UNIT};
 use crate::value::{Object, Value};
@@ -8,11 +10,13 @@ use crate::value::{Object, Value};
 pub(crate) fn fragment(config: &Object, dialect: &Dialect) -> Option<Object> {
     let storage = config.object("storage")?;
     let wanted = storage.objects("filesystems");
+    let remote =
+        if dialect.does(Feature::RemoteMounts) { remote_devices(storage) } else { HashSet::new() };
     let units: Vec<Value> = wanted
         .filter(|(_, _, fs)| fs.flag("with_mount_unit") == Some(true))
         .map(|(_, value, fs)| {
             let origin = value.origin.key("with_mount_unit");
-            let remote = dialect.does(Feature::RemoteMounts) && is_remote(fs, storage);
+            let remote = fs.text("device").is_some_and(|device| remote.contains(device));
             let kind = match fs.text("format") {
                 Some("swap") if dialect.does(Feature::SwapUnits) => UnitKind::Swap,
                 _ => UnitKind::Mount,
@@ -25,16 +29,14 @@ pub(crate) fn fragment(config: &Object, dialect: &Dialect) -> Option<Object> {
     systemd.map(|systemd| Object::new(&CONFIG).with("systemd", &origin, systemd))
 }
 
-/// Returns whether the filesystem is on an encrypted device that is unlocked over the network.
-fn is_remote(filesystem: &Object, storage: &Object) -> bool {
-    let device = filesystem.text("device").unwrap_or_default();
-    let mut luks = storage.objects("luks");
-    luks.any(|(_, _, luks)| {
-        let name = luks.text("name").unwrap_or_default();
-        let tang = luks.object("clevis").is_some_and(|clevis| !clevis.list("tang").is_empty());
-        let names = [format!("/dev/mapper/{name}"), format!("/dev/disk/by-id/dm-name-{name}")];
-        tang && names.iter().any(|n| n == device)
-    })
+/// Returns the names of the encrypted devices that are unlocked over the network.
+fn remote_devices(storage: &Object) -> HashSet<String> {
+    let tang = |luks: &&Object| luks.object("clevis").is_some_and(|c| !c.list("tang").is_empty());
+    let volumes = storage.objects("luks").map(|(_, _, luks)| luks).filter(tang);
+    let names = volumes.map(|luks| luks.text("name").unwrap_or_default());
+    names
+        .flat_map(|name| [format!("/dev/mapper/{name}"), format!("/dev/disk/by-id/dm-name-{name}")])
+        .collect()
 }
 
 /// The mount option of a filesystem that needs the network.

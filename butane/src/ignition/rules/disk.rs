@@ -181,6 +181,14 @@ fn overlapping(partitions: &[&Object]) -> Option<usize> {
     };
     let spans: Vec<Option<(i64, i64)>> = partitions.iter().map(span).collect();
     let placed = || spans.iter().enumerate().filter_map(|(n, span)| Some((n, (*span)?)));
+    // Comparing all with all is for saying which; whether any clash at all is seen in their order.
+    let mut ordered: Vec<(i64, i64)> = placed().map(|(_, span)| span).collect();
+    ordered.sort_unstable();
+    if ordered.iter().all(|(start, last)| start <= last)
+        && ordered.windows(2).all(|two| matches!(two, [(_, last), (start, _)] if last < start))
+    {
+        return None;
+    }
     placed().find_map(|(n, (start, last))| {
         let clashes = |(other_start, other_last): (i64, i64)| {
             (other_start..=other_last).contains(&start)

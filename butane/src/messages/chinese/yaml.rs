@@ -23,6 +23,7 @@ pub(super) const MESSAGES: Table = &[
         "map merge requires map or sequence of maps as the value",
         "合并键 << 的值必须是映射或映射的列表",
     ),
+    ("merge keys are nested more than {count} deep", "合并键的嵌套超过 {count} 层"),
     ("cannot decode {found} `{text}` as a {tag}", "无法将{found} `{text}` 解读为{tag}"),
     ("!!binary value contains invalid base64 data", "!!binary 的值不是有效的 base64 数据"),
     ("unknown anchor '{anchor}' referenced", "引用了未定义的锚点 '{anchor}'"),
