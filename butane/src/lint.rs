@@ -1,12 +1,14 @@
 //! What the reference compiler does not look at, and users trip over: warnings only, on request.
 //! Nothing here changes the output.
 
+use std::collections::HashSet;
+
 use nestos_formats::yaml::{Node, Style, Value as Yaml};
 
 use crate::Lint;
 use crate::data_url;
 use crate::path::Path;
-use crate::report::{Report, child};
+use crate::report::{Entry, Report, child};
 use crate::schema::CONTENTS;
 use crate::value::{Kind, Object, Value};
 
@@ -61,9 +63,10 @@ impl Findings {
 
     /// Returns what the report does not say already, with places.
     pub(crate) fn besides(mut self, said: &Report, root: &Node) -> Report {
-        let own = || said.entries.iter().filter(|entry| entry.source.is_none());
-        let is_said = |path: &Option<Path>| own().any(|entry| entry.path == *path);
-        self.report.entries.retain(|entry| !is_said(&entry.path));
+        let own = said.entries.iter().filter(|entry| entry.source.is_none());
+        let named = |entry: &Entry| entry.path.as_ref().map(Path::to_string);
+        let paths: HashSet<String> = own.filter_map(named).collect();
+        self.report.entries.retain(|entry| named(entry).is_none_or(|path| !paths.contains(&path)));
         self.report.locate(root);
         self.report
     }

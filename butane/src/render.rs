@@ -1,5 +1,7 @@
 //! Prints a report beside the lines of the config that it is about.
 
+use std::borrow::Cow;
+
 use crate::lang::Lang;
 use crate::messages;
 use crate::report::{Entry, Hint, Report, Severity};
@@ -24,6 +26,13 @@ pub enum Color {
 
 /// How many lines are shown before and after the one in question.
 const AROUND: usize = 2;
+
+/// Longer lines, in bytes, are not printed in full, nor is anything marked in them: that would be a
+/// screen of text for each finding.
+const LONGEST_LINE: usize = 16 * 1024;
+
+/// How many findings are printed with their lines; what is beyond is one line each.
+const MOST_EXCERPTS: usize = 1000;
 
 const BOLD_RED: &str = "1;31";
 const BOLD_YELLOW: &str = "1;33";
@@ -76,6 +85,7 @@ pub fn render(report: &Report, name: &str, source: &[u8], view: View) -> String 
     for (n, entry) in report.entries.iter().enumerate() {
         let excerpt = match (view.layout, &entry.source) {
             (Layout::Lines, _) => None,
+            _ if n >= MOST_EXCERPTS => None,
             (Layout::Excerpts(color), None) => excerpt(entry, name, &lines, (color, view.lang)),
             (Layout::Excerpts(color), Some(inner)) => {
                 let lines: Vec<&str> = inner.text.split('\n').collect();
@@ -103,7 +113,7 @@ fn excerpt(
 ) -> Option<String> {
     let at = entry.at?;
     let (row, column) = (at.line.checked_sub(1)?, at.column.checked_sub(1)?);
-    let line = lines.get(row)?;
+    let line = lines.get(row).filter(|line| line.len() <= LONGEST_LINE)?;
     let (start, _) = line.char_indices().nth(column)?;
     let (before, rest) = line.split_at(start);
     let marked = rest.split(char::is_whitespace).next().unwrap_or_default();
@@ -126,7 +136,7 @@ fn excerpt(
     put(blank.clone());
     for (n, shown) in lines.iter().enumerate().take(last + 1).skip(first) {
         let number = paint(BOLD_BLUE, &format!("{:>gutter$}", n + 1));
-        put(format!(" {number} | {shown}"));
+        put(format!(" {number} | {}", cut(shown)));
         if n == row {
             let carets = paint(BOLD_BLUE, &"^".repeat(width(marked)));
             let message = messages::translate(&entry.message, lang);
@@ -136,6 +146,18 @@ fn excerpt(
     put(blank);
     Some(out)
 }
+
+/// Returns a line, or the beginning of a long one.
+fn cut(line: &str) -> Cow<'_, str> {
+    if line.len() <= LONGEST_LINE {
+        return Cow::Borrowed(line);
+    }
+    let end = (0..=CUT_TO).rev().find(|end| line.is_char_boundary(*end)).unwrap_or_default();
+    Cow::Owned(format!("{}…", &line[..end]))
+}
+
+/// How many bytes of a long line are shown.
+const CUT_TO: usize = 200;
 
 fn severity_color(severity: Severity) -> &'static str {
     match severity {
@@ -247,6 +269,20 @@ mod tests {
         assert!(text.contains("2 | y: 2\n   | ^^ odd"), "{text}");
         let line = render(&report, "in.bu", b"a", View { layout: Layout::Lines, ..NEVER });
         assert_eq!(line, "warning in base.bu at $.a, line 2 col 1: odd\n");
+    }
+
+    #[test]
+    fn long_lines_and_long_reports_are_not_printed_in_full() {
+        let long = format!("a: 1\n{}\n", "x".repeat(20_000));
+        let text = render(&report(1, 1), "in.bu", long.as_bytes(), NEVER);
+        assert!(text.len() < 500 && text.contains("xx…\n"), "{text}");
+        let text = render(&report(2, 1), "in.bu", long.as_bytes(), NEVER);
+        assert_eq!(text, "warning at $.a, line 2 col 1: odd\n");
+        let mut many = report(1, 1);
+        many.entries = vec![many.entries.remove(0); 1002];
+        let text = render(&many, "in.bu", b"a: 1", NEVER);
+        assert_eq!(text.matches("  --> in.bu:1:1\n").count(), 1000);
+        assert_eq!(text.matches("warning at $.a, line 1 col 1: odd\n").count(), 2);
     }
 
     #[test]

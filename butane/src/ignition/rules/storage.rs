@@ -7,6 +7,9 @@ use super::{Place, Rules};
 use crate::files_dir::clean;
 use crate::value::Object;
 
+/// No path of more bytes can be opened (`PATH_MAX`, path_resolution(7)).
+const LONGEST_PATH: usize = 4096;
+
 impl Rules {
     pub(super) fn storage(&mut self, storage: &Object, place: &Place<'_>) {
         self.links_in_paths(storage, place);
@@ -40,7 +43,8 @@ impl Rules {
             let list = place.below(storage, key);
             for (n, value, node) in storage.objects(key) {
                 let path = node.text("path").unwrap_or_default();
-                let above = path.match_indices('/').map(|(end, _)| &path[..end]);
+                let ends = path.match_indices('/').map(|(end, _)| end);
+                let above = ends.take_while(|end| *end <= LONGEST_PATH).map(|end| &path[..end]);
                 for _ in above.filter(|above| links.contains(above)) {
                     let message = format!("{word} path includes link in config");
                     self.error(&list.item(n, value), message);
