@@ -38,6 +38,7 @@ mod machine_config;
 mod messages;
 mod nested;
 mod path;
+mod quote;
 mod render;
 mod report;
 mod scalar;

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::quote::escaped;
 use crate::scalar;
 use crate::translate::MachineConfig;
 
@@ -175,36 +176,8 @@ fn is_plain_safe(text: &str) -> bool {
 }
 
 fn double_quoted(text: &str) -> String {
-    let mut out = "\"".to_owned();
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\0' => out.push_str("\\0"),
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0b' => out.push_str("\\v"),
-            '\x0c' => out.push_str("\\f"),
-            '\x1b' => out.push_str("\\e"),
-            '\u{85}' => out.push_str("\\N"),
-            '\u{2028}' => out.push_str("\\L"),
-            '\u{2029}' => out.push_str("\\P"),
-            '\u{feff}' => out.push_str("\\uFEFF"),
-            c if is_special(c) && u32::from(c) <= 0xff => {
-                out.push_str(&format!("\\x{:02X}", u32::from(c)));
-            }
-            c if is_special(c) && u32::from(c) <= 0xffff => {
-                out.push_str(&format!("\\u{:04X}", u32::from(c)));
-            }
-            c if is_special(c) => out.push_str(&format!("\\U{:08X}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    let shown = |c| !is_special(c) && !matches!(c, '\t' | '\n');
+    format!("\"{}\"", escaped(text, shown))
 }
 
 #[cfg(test)]

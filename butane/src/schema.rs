@@ -4,7 +4,7 @@
 
 pub(crate) use dialects::{DIALECTS, Dialect, Feature, REMOVED, ignition_version};
 pub(crate) use tables::accounts::USER;
-pub(crate) use tables::allows::{Allows, Emptiness, digests_in, pins_in, words_in};
+pub(crate) use tables::allows::{Allows, Emptiness, UNIT_SUFFIXES, digests_in, pins_in, words_in};
 pub(crate) use tables::config::{CONFIG, IGNITION};
 pub(crate) use tables::contents::CONTENTS;
 pub(crate) use tables::disks::{DISK, PARTITION, RAID};

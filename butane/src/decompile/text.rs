@@ -3,6 +3,7 @@
 
 use nestos_formats::yaml::{Scalar, Style};
 
+use crate::quote::escaped;
 use crate::scalar::{Resolved, resolve};
 
 /// Where a text stands.
@@ -27,7 +28,7 @@ pub(super) fn one_line(text: &str, context: Context) -> String {
         return text.to_owned();
     }
     let single = text.contains(['"', '\\']) && !text.contains('\'') && text.chars().all(is_clear);
-    if single { format!("'{text}'") } else { format!("\"{}\"", escaped(text)) }
+    if single { format!("'{text}'") } else { format!("\"{}\"", escaped(text, is_clear)) }
 }
 
 /// Writes a text of several lines as a literal block, or quoted if it has characters that a block
@@ -84,7 +85,7 @@ fn quoted_lines(text: &str, indent: usize) -> String {
                 out.push('\\');
             }
         }
-        out.push_str(&escaped(line));
+        out.push_str(&escaped(line, is_clear));
     }
     out.push('"');
     out
@@ -141,28 +142,6 @@ fn is_clear(c: char) -> bool {
     }
 }
 
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\0' => out.push_str("\\0"),
-            '\x1b' => out.push_str("\\e"),
-            c if is_clear(c) => out.push(c),
-            c => out.push_str(&match u32::from(c) {
-                n @ ..=0xff => format!("\\x{n:02x}"),
-                n @ ..=0xffff => format!("\\u{n:04x}"),
-                n => format!("\\U{n:08x}"),
-            }),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use nestos_formats::yaml::parse;
@@ -208,7 +187,7 @@ mod tests {
         assert_eq!(one_line("http://a", Context::Block), "http://a");
         assert_eq!(one_line("http://a", Context::Flow), "\"http://a\"");
         assert_eq!(one_line("say \"x\" #", Context::Block), "'say \"x\" #'");
-        assert_eq!(one_line("\u{85}\u{feff}\0\r", Context::Block), "\"\\x85\\ufeff\\0\\r\"");
+        assert_eq!(one_line("\u{85}\u{feff}\0\r", Context::Block), "\"\\N\\uFEFF\\0\\r\"");
     }
 
     #[test]

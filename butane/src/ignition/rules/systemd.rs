@@ -4,25 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::unit_file;
 use super::{Place, Rules};
+use crate::schema::UNIT_SUFFIXES;
 use crate::value::Object;
 
 /// Where units are written.
 const UNIT_DIR: &str = "/etc/systemd/system/";
-
-const EXTENSIONS: [&str; 12] = [
-    "service",
-    "socket",
-    "device",
-    "mount",
-    "automount",
-    "swap",
-    "target",
-    "path",
-    "timer",
-    "snapshot",
-    "slice",
-    "scope",
-];
 
 /// Returns the files that the units of a config are written to.
 pub(super) fn unit_paths(systemd: &Object) -> HashSet<String> {
@@ -75,7 +61,7 @@ impl Rules {
 
     fn unit(&mut self, unit: &Object, place: &Place<'_>) {
         let name = unit.text("name").unwrap_or_default();
-        if !extension(name).is_some_and(|e| EXTENSIONS.contains(&e)) {
+        if !extension(name).is_some_and(|e| UNIT_SUFFIXES.contains(&e)) {
             self.error(&place.below(unit, "name"), "invalid systemd unit extension");
         }
         let at = place.below(unit, "contents");

@@ -113,7 +113,8 @@ pub(super) const LAYOUTS: &[Word] = &[
     since("s390x-zfcp", Layer::Fcos, 6),
 ];
 
-pub(super) const UNIT_SUFFIXES: &[&str] = &[
+/// What systemd has units for, by the end of their names.
+pub(crate) const UNIT_SUFFIXES: &[&str] = &[
     "service",
     "socket",
     "device",
