@@ -4,17 +4,25 @@ use super::allows::Allows;
 use super::contents::CONTENTS;
 use super::notes::{SPECIAL_BITS, WRITABLE};
 use super::{PATH, doc, flag, int, list, object, shape, text};
-use crate::schema::{Absent, Identity, Shape};
+use crate::schema::{Absent, Field, Identity, Shape};
+
+const OWNING_GROUP: Field = object("group", "group", &NODE_GROUP).doc(
+    doc("Group that owns it.", "所属的用户组。")
+        .default_words("root", "root")
+        .example("group:\n  name: wheel"),
+);
+
+const OWNER: Field = object("user", "user", &NODE_USER).doc(
+    doc("User who owns it.", "所有者。")
+        .default_words("root", "root")
+        .example("user:\n  name: nest"),
+);
 
 pub(crate) static DIRECTORY: Shape = shape(
     "Directory",
     PATH,
     &[
-        object("group", "group", &NODE_GROUP).doc(
-            doc("Group that owns it.", "所属的用户组。")
-                .default_words("root", "root")
-                .example("group:\n  name: wheel"),
-        ),
+        OWNING_GROUP,
         flag("overwrite", "overwrite").doc(
             doc(
                 "Whether to delete what is at the path first, with all that it \
@@ -32,11 +40,7 @@ pub(crate) static DIRECTORY: Shape = shape(
                 .example("path: /var/lib/app")
                 .nestos(WRITABLE.0, WRITABLE.1),
         ),
-        object("user", "user", &NODE_USER).doc(
-            doc("User who owns it.", "所有者。")
-                .default_words("root", "root")
-                .example("user:\n  name: nest"),
-        ),
+        OWNER,
         int("mode", "mode").doc(
             doc(
                 "Permissions of the directory. Write it in octal with a leading zero: \
@@ -55,11 +59,7 @@ pub(crate) static FILE: Shape = shape(
     "File",
     PATH,
     &[
-        object("group", "group", &NODE_GROUP).doc(
-            doc("Group that owns it.", "所属的用户组。")
-                .default_words("root", "root")
-                .example("group:\n  name: wheel"),
-        ),
+        OWNING_GROUP,
         flag("overwrite", "overwrite").doc(
             doc(
                 "Whether to replace what is at the path; needs `contents`. Otherwise \
@@ -76,11 +76,7 @@ pub(crate) static FILE: Shape = shape(
                 .example("path: /etc/hostname")
                 .nestos(WRITABLE.0, WRITABLE.1),
         ),
-        object("user", "user", &NODE_USER).doc(
-            doc("User who owns it.", "所有者。")
-                .default_words("root", "root")
-                .example("user:\n  name: nest"),
-        ),
+        OWNER,
         list("append", "append", &CONTENTS).concatenated().doc(
             doc("Contents to add at the end of the file, in order.", "依次追加到文件末尾的内容。")
                 .example("append:\n  - inline: |\n      vm.swappiness=10"),
@@ -114,11 +110,7 @@ pub(crate) static LINK: Shape = shape(
     "Link",
     PATH,
     &[
-        object("group", "group", &NODE_GROUP).doc(
-            doc("Group that owns it.", "所属的用户组。")
-                .default_words("root", "root")
-                .example("group:\n  name: wheel"),
-        ),
+        OWNING_GROUP,
         flag("overwrite", "overwrite").doc(
             doc(
                 "Whether to delete what is at the path first. Otherwise Ignition \
@@ -138,11 +130,7 @@ pub(crate) static LINK: Shape = shape(
             .example("path: /etc/localtime")
             .nestos(WRITABLE.0, WRITABLE.1),
         ),
-        object("user", "user", &NODE_USER).doc(
-            doc("User who owns it.", "所有者。")
-                .default_words("root", "root")
-                .example("user:\n  name: nest"),
-        ),
+        OWNER,
         flag("hard", "hard").doc(
             doc(
                 "Whether it is a hard link, to a file on the same filesystem; owner \
