@@ -22,6 +22,7 @@ pub use crate::messages::translate;
 pub use crate::path::{Part, Path};
 pub use crate::render::{Color, Hints, Layout, View, render};
 pub use crate::report::{Entry, Hint, Report, Severity, Source};
+pub use crate::suggest::closest;
 
 mod check;
 mod data_url;
@@ -137,7 +138,8 @@ fn compile_in(input: &[u8], options: &Options, nesting: &Nesting) -> Result<Comp
     let found = ignition::check_generated(&config, dialect, ignition::Names::AsInButane);
     report = go_on(report, found, &root, "config generated was invalid")?;
     lint.result(&config);
-    let lint = lint.besides(&report, &root);
+    let mut lint = lint.besides(&report, &root);
+    lint.entries.extend(nesting.take_lint());
     let json = json::print(&config, dialect, options.spacing);
     let machine_config = machine.map(|machine| machine_config::print(&machine, &json));
     let ignition_version = dialect.ignition_version();

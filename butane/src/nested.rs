@@ -1,7 +1,7 @@
 //! Butane configs inside of others: a file that `ignition.config` merges or replaces with, and that
 //! is itself in this language, is compiled on the way.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
@@ -19,11 +19,12 @@ const MOST: u32 = 1000;
 pub(crate) struct Nesting {
     open: Vec<PathBuf>,
     left: Cell<u32>,
+    lint: RefCell<Vec<Entry>>,
 }
 
 impl Default for Nesting {
     fn default() -> Self {
-        Self { open: vec![], left: Cell::new(MOST) }
+        Self { open: vec![], left: Cell::new(MOST), lint: RefCell::default() }
     }
 }
 
@@ -34,6 +35,11 @@ pub(crate) fn is_butane(local: &str) -> bool {
 }
 
 impl Nesting {
+    /// Takes what lint has found in the nested configs.
+    pub(crate) fn take_lint(&self) -> Vec<Entry> {
+        self.lint.take()
+    }
+
     /// Compiles the config in `file`, which its parent calls `local`. Findings name the file.
     pub(crate) fn compile(
         &self,
@@ -53,7 +59,7 @@ impl Nesting {
         }
         let mut open = self.open.clone();
         open.push(file);
-        let inner = Self { open, left: Cell::new(left) };
+        let inner = Self { open, left: Cell::new(left), lint: RefCell::default() };
         let (wrapping, spacing) = (Wrapping::None, Spacing::Compact);
         let options = Options { wrapping, spacing, ..options.clone() };
         let compiled = compile_in(text, &options, &inner);
@@ -63,6 +69,8 @@ impl Nesting {
         match compiled {
             Ok(mut compiled) => {
                 name_source(&mut compiled.warnings.entries, &source);
+                name_source(&mut compiled.lint.entries, &source);
+                self.lint.borrow_mut().append(&mut compiled.lint.entries);
                 Ok(compiled)
             }
             Err(mut report) => {

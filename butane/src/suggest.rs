@@ -3,10 +3,7 @@
 /// Returns the known word that `wrong` most likely stands for, if one is near enough: the same in
 /// another spelling (`sizeMiB`, `size-mib`), in another number (`file`), with few typos, or the only
 /// one that says all the words of `wrong` and more (`ssh_keys`).
-pub(crate) fn closest<'a>(
-    wrong: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn closest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = letters(wrong);
     let known: Vec<&str> = known.into_iter().filter(|word| *word != wrong).collect();
     let ranked = known.iter().filter_map(|word| Some((rank(&plain, &letters(word))?, *word)));
