@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory;
-use nestos_butane::{DecompileOptions, Lang, Report, View, render};
+use nestos_butane::{DecompileOptions, Lang, Report, View, closest, render, translate};
 
 use crate::cli::{Cli, Decompile, Dialect, Explain};
 use crate::files::{Input, reason, say, write_file, write_stdout};
@@ -48,6 +48,19 @@ pub(crate) fn decompile(args: &Decompile, view: View) -> Result<(), String> {
     match &args.output {
         None => write_stdout(&decompiled.text),
         Some(path) => write_file(path, &decompiled.text, args.output_mode),
+    }
+}
+
+/// Gives a hint if the first argument is the name of no file, but nearly that of a command.
+pub(crate) fn say_if_misspelt(lang: Lang) {
+    let Some(first) = std::env::args_os().nth(1).filter(|arg| !Path::new(arg).exists()) else {
+        return;
+    };
+    let command = Cli::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    if let Some(name) = first.to_str().and_then(|first| closest(first, names)) {
+        let hint = format!("hint: for the command, write: butane {name}");
+        say(&format!("{}\n", translate(&hint, lang)));
     }
 }
 

@@ -17,9 +17,24 @@ mod cli;
 mod commands;
 mod files;
 
+/// The exit status of wrong usage, here and in the reference.
+const WRONG_USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    // Wrong usage ends inside clap with the reference's status for it, 2.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let printed = usage.print();
+            if usage.use_stderr() && printed.is_ok() {
+                commands::say_if_misspelt(lang_of_environment());
+            }
+            return if usage.use_stderr() {
+                ExitCode::from(WRONG_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
     let lang = cli.lang.unwrap_or_else(lang_of_environment);
     let done = if cli.version {
         write_stdout(&format!("Butane {}\n", env!("CARGO_PKG_VERSION")))
@@ -37,6 +52,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             say(&format!("{}\n", translate(&message, lang)));
+            if cli.command.is_none() {
+                commands::say_if_misspelt(lang);
+            }
             ExitCode::FAILURE
         }
     }
@@ -47,7 +65,12 @@ fn run(cli: &Cli, lang: Lang) -> Result<(), String> {
         let notice = "Flag --input has been deprecated, specify filename directly on command line";
         say(&format!("{}\n", translate(notice, lang)));
     }
-    let input = Input::read(cli.file.as_ref().or(cli.input.as_ref()))?;
+    let file = cli.file.as_ref().or(cli.input.as_ref());
+    if file.is_none() && std::io::stdin().is_terminal() {
+        let notice = "reading the config from the terminal; Ctrl-D ends it";
+        say(&format!("{}\n", translate(notice, lang)));
+    }
+    let input = Input::read(file)?;
     let options = Options {
         // An empty name is none, as a script writes that has no directory.
         files_dir: cli.files_dir.clone().filter(|dir| !dir.is_empty()).map(PathBuf::from),

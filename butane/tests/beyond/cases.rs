@@ -178,6 +178,33 @@ fn lint_counts_for_strict_only_when_it_is_asked_for() {
 }
 
 #[test]
+fn lint_looks_into_merged_files_too() {
+    let inner = nestos("storage:\n  files:\n    - path: /a\n      mode: 420\n");
+    let dir = Dir::with(&[("a.bu", &merging("c.bu")), ("f/c.bu", &inner)]);
+    let (ok, _, report) = dir.butane(&["-d", "f", "--lint", "--raw-errors", "a.bu"]);
+    let found = "warning in c.bu at $.storage.files.0.mode, line 6 col 13: mode 420 is in decimal";
+    assert!(ok && report.starts_with(found), "{report}");
+    assert!(dir.butane(&["-d", "f", "--strict", "a.bu"]).0);
+    assert!(!dir.butane(&["-d", "f", "--strict", "--lint", "a.bu"]).0);
+}
+
+#[test]
+fn a_misspelt_command_is_recognised() {
+    let dir = Dir::with(&[("explian", &nestos(""))]);
+    let (ok, _, report) = dir.butane(&["decompil"]);
+    assert!(
+        !ok && report.ends_with("hint: for the command, write: butane decompile\n"),
+        "{report}"
+    );
+    let (ok, _, report) = dir.butane(&["decompil", "x.ign"]);
+    assert!(!ok && report.contains("hint: for the command, write: butane decompile\n"), "{report}");
+    // What is there is read, whatever its name is like.
+    assert!(dir.butane(&["explian"]).0);
+    let (ok, _, report) = dir.butane(&["nope.bu"]);
+    assert!(!ok && !report.contains("hint"), "{report}");
+}
+
+#[test]
 fn hints_say_what_was_probably_meant() {
     let config = nestos("sytemd: {}\nstorage:\n  trees:\n    - {local: t, file_mode: 0600}\n");
     let dir = Dir::with(&[("a.bu", &config), ("f/t/x", "")]);

@@ -18,6 +18,11 @@ pub(super) const MESSAGES: Table = &[
     ("Failed to write config to stdout: {message}", "无法将配置写到标准输出：{message}"),
     ("Failed to write config to {path}: {message}", "无法将配置写入 {path}：{message}"),
     ("Failed to write the manual to {path}: {message}", "无法将手册页写入 {path}：{message}"),
+    (
+        "hint: for the command, write: butane {command}",
+        "提示：若要使用该命令，请写：butane {command}",
+    ),
+    ("reading the config from the terminal; Ctrl-D ends it", "正在从终端读取配置；按 Ctrl-D 结束"),
     ("source config is invalid", "源配置无效"),
     ("config generated was invalid", "生成的配置无效"),
     ("config is not valid", "配置无效"),
