@@ -1,55 +1,28 @@
-//! The only way to get bytes of an image, and the only maker of [`Verified`]: a reader that
-//! digests what is stored while it decodes, and vouches for the image once all of it was read.
+//! The only way to get bytes of an image: a reader that shows what is stored to a [`Witness`]
+//! while it decodes, and asks it for its word once all of the image was read.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
 use anyhow::{Context, Result, anyhow, bail};
-use sha2::{Digest as _, Sha256};
 
 use crate::decode::{Compression, Decoder};
-use crate::digest::Digest;
+use crate::trust::{Trust, Verified, Witness};
 
 const BUFFER: usize = 256 * 1024;
 
-/// What vouches for an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// The stored bytes have this digest.
-    Digest(Digest),
-    /// The image belongs to the system that is running.
-    LiveMedium,
-    /// Nothing: accepted with `--insecure`.
-    Insecure,
-}
-
-/// Says that an image was read to its end and is what it should be. Only
-/// [`CheckedReader::finish`] makes it, and sealing a disk needs it.
-#[derive(Debug)]
-pub struct Verified {
-    digest: Digest,
-}
-
-impl Verified {
-    /// Returns the digest of the image as stored.
-    pub fn digest(&self) -> Digest {
-        self.digest
-    }
-}
-
-/// Reads an image, decodes it and digests what is stored.
+/// Reads an image, decodes it and lets a witness see what is stored.
 pub struct CheckedReader {
-    decoder: Decoder<BufReader<Digesting>>,
-    trust: Trust,
+    decoder: Decoder<BufReader<Witnessed>>,
 }
 
 impl CheckedReader {
     /// Wraps a stored image.
     pub fn new(stored: Box<dyn Read + Send>, trust: Trust) -> Result<Self> {
-        let digesting = Digesting { stored, hash: Sha256::new() };
-        let decoder = Decoder::new(BufReader::with_capacity(BUFFER, digesting))
+        let witnessed = Witnessed { stored, witness: Witness::new(trust) };
+        let decoder = Decoder::new(BufReader::with_capacity(BUFFER, witnessed))
             .context("cannot read the image")?;
-        Ok(Self { decoder, trust })
+        Ok(Self { decoder })
     }
 
     /// Returns how the image is stored.
@@ -80,13 +53,7 @@ impl CheckedReader {
         if !stored.fill_buf().context("cannot read the image")?.is_empty() {
             bail!("there is garbage after the end of the compressed image");
         }
-        let digest = Digest::from(<[u8; 32]>::from(stored.into_inner().hash.finalize()));
-        match self.trust {
-            Trust::Digest(expected) if expected != digest => {
-                bail!("the image has the digest {digest}, but {expected} was asked for")
-            }
-            Trust::Digest(_) | Trust::LiveMedium | Trust::Insecure => Ok(Verified { digest }),
-        }
+        stored.into_inner().witness.finish()
     }
 
     fn explain(&self, cause: io::Error) -> anyhow::Error {
@@ -101,19 +68,19 @@ impl CheckedReader {
 
 impl fmt::Debug for CheckedReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CheckedReader({}, {:?})", self.compression(), self.trust)
+        write!(f, "CheckedReader({})", self.compression())
     }
 }
 
-struct Digesting {
+struct Witnessed {
     stored: Box<dyn Read + Send>,
-    hash: Sha256,
+    witness: Witness,
 }
 
-impl Read for Digesting {
+impl Read for Witnessed {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.stored.read(buf)?;
-        self.hash.update(&buf[..n]);
+        self.witness.update(&buf[..n]);
         Ok(n)
     }
 }
@@ -121,6 +88,7 @@ impl Read for Digesting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn reader(bytes: &'static [u8], trust: Trust) -> CheckedReader {
         CheckedReader::new(Box::new(bytes), trust).unwrap()

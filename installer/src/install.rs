@@ -15,10 +15,11 @@ use nestos_host::term::WithHint;
 use nestos_host::{mount, term};
 
 use crate::boot::{self, BootEdits};
-use crate::checked::{CheckedReader, Trust, Verified};
+use crate::checked::CheckedReader;
 use crate::fetch;
 use crate::request::{ImageSource, InstallRequest, untouched};
 use crate::stream::{ImageStream, Piece};
+use crate::trust::{Trust, Verified};
 use crate::write::{self, Unsealed};
 
 const MIB: u64 = 1024 * 1024;

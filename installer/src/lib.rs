@@ -5,6 +5,7 @@
 //! disk is touched; then the disk loses its old tables; the image's first MiB stays in memory until
 //! the whole image was read and verified and `/boot` is edited. See docs/installer.md.
 
+mod body;
 pub mod boot;
 pub mod checked;
 pub mod cli;
@@ -19,5 +20,6 @@ pub mod man;
 pub mod progress;
 pub mod request;
 pub mod stream;
+pub mod trust;
 pub mod wizard;
 pub mod write;

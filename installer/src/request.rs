@@ -11,12 +11,12 @@ use reqwest::Url;
 use thiserror::Error;
 
 use crate::boot::BootEdits;
-use crate::checked::Trust;
 use crate::cli::InstallArgs;
 use crate::config::{CheckedConfig, ConfigSource};
 use crate::digest::Digest;
 use crate::fetch::{self, Retries};
 use crate::live;
+use crate::trust::Trust;
 
 /// Where an image comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

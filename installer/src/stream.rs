@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use nestos_host::gpt_disk::HEAD_LEN;
 
-use crate::checked::{CheckedReader, Verified};
+use crate::checked::CheckedReader;
+use crate::trust::Verified;
 
 /// Bytes of the disk in one piece; the first piece is the disk's first MiB.
 pub const PIECE: usize = HEAD_LEN;

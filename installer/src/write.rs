@@ -5,21 +5,12 @@
 //! writes, with a sync between each: the backup table at the end of this disk, the primary table,
 //! and last of all the boot sector, without which neither BIOS, UEFI nor Linux sees a table.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nestos_host::blockdev::{ClaimedDisk, Reread};
 use nestos_host::gpt_disk::{HEAD, Placed, Table};
 use nestos_host::term;
 
-use crate::checked::Verified;
-use crate::progress::Progress;
-use crate::stream::{ImageStream, Piece};
-
-/// Runs of zeros this long are made by the kernel instead of being written.
-const BLOCK: usize = 64 * 1024;
-static ZEROS: [u8; BLOCK] = [0; BLOCK];
-
-/// Bytes after which the disk is synced, so that progress tells what is really written.
-const SYNC_EVERY: u64 = 128 * 1024 * 1024;
+use crate::trust::Verified;
 
 /// What a disk does for the one who writes it; a claimed disk, or the record of a test.
 pub trait Medium {
@@ -54,8 +45,8 @@ impl Medium for ClaimedDisk {
 /// A disk without tables, on which a body is being written.
 #[derive(Debug)]
 pub struct Unsealed<'a, M> {
-    disk: &'a M,
-    table: &'a Table,
+    pub(crate) disk: &'a M,
+    pub(crate) table: &'a Table,
 }
 
 impl<'a, M: Medium> Unsealed<'a, M> {
@@ -63,45 +54,6 @@ impl<'a, M: Medium> Unsealed<'a, M> {
     pub fn begin(disk: &'a M, table: &'a Table) -> Result<Self> {
         erase_ends(disk)?;
         Ok(Self { disk, table })
-    }
-
-    /// Writes everything of the image but its first MiB and its backup table.
-    pub fn write_body(
-        &self,
-        stream: &ImageStream,
-        go_on: impl Fn() -> Result<()>,
-    ) -> Result<Verified> {
-        let size = self.table.disk_size();
-        let mut progress = Progress::start(size);
-        let mut at = HEAD;
-        let mut synced = at;
-        loop {
-            match stream.next(&go_on)? {
-                Piece::Bytes(bytes) => {
-                    if at + bytes.len() as u64 > size {
-                        bail!(
-                            "the image is longer than its partition table says ({size} bytes): \
-                             it has garbage at its end"
-                        );
-                    }
-                    self.write_piece(&bytes, at)?;
-                    at += bytes.len() as u64;
-                    if at - synced >= SYNC_EVERY {
-                        self.disk.sync()?;
-                        synced = at;
-                    }
-                    progress.set(at);
-                }
-                Piece::End(verified) => {
-                    if at != size {
-                        bail!("the image is cut off: it ends after {at} of {size} bytes");
-                    }
-                    self.disk.sync()?;
-                    progress.finish(size);
-                    return Ok(verified);
-                }
-            }
-        }
     }
 
     /// Makes the disk bootable: `placed` is the image's table for this disk.
@@ -114,32 +66,6 @@ impl<'a, M: Medium> Unsealed<'a, M> {
         self.disk.sync()?;
         self.disk.write_at(&placed.head[..sector], 0)?;
         self.disk.sync()
-    }
-
-    /// Writes one piece, runs of zeros included: nothing of the old content stays.
-    fn write_piece(&self, bytes: &[u8], at: u64) -> Result<()> {
-        let end = self.table.body_end();
-        let mut start = 0;
-        while start < bytes.len() {
-            let zero = is_zero(bytes, start);
-            let mut stop = start;
-            while stop < bytes.len() && is_zero(bytes, stop) == zero {
-                stop = (stop + BLOCK).min(bytes.len());
-            }
-            let (from, to) = (at + start as u64, at + stop as u64);
-            // The image's own backup table would let UEFI boot an unfinished disk.
-            let keep = usize::try_from(end.clamp(from, to) - at).unwrap_or(stop);
-            if zero {
-                self.disk.zero(from, to - from)?;
-            } else {
-                self.disk.write_at(&bytes[start..keep], from)?;
-                if keep < stop {
-                    self.disk.zero(at + keep as u64, (stop - keep) as u64)?;
-                }
-            }
-            start = stop;
-        }
-        Ok(())
     }
 }
 
@@ -164,11 +90,6 @@ pub fn announce_partitions(disk: &ClaimedDisk) {
     }
 }
 
-fn is_zero(bytes: &[u8], from: usize) -> bool {
-    let block = &bytes[from..(from + BLOCK).min(bytes.len())];
-    *block == ZEROS[..block.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
@@ -177,7 +98,9 @@ mod tests {
     use gpt::mbr::ProtectiveMBR;
 
     use super::*;
-    use crate::checked::{CheckedReader, Trust};
+    use crate::checked::CheckedReader;
+    use crate::stream::{ImageStream, Piece};
+    use crate::trust::Trust;
 
     const IMAGE: usize = 4 << 20;
     const DISK: usize = 6 << 20;
