@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use nestos_host::gpt_disk::HEAD;
 
-use crate::progress::Progress;
+use crate::progress::{Phase, Progress};
 use crate::stream::{ImageStream, Piece};
 use crate::trust::Verified;
 use crate::write::{Medium, Unsealed};
@@ -20,10 +20,11 @@ impl<M: Medium> Unsealed<'_, M> {
     pub fn write_body(
         &self,
         stream: &ImageStream,
+        progress: &mut Progress,
         go_on: impl Fn() -> Result<()>,
     ) -> Result<Verified> {
         let size = self.table.disk_size();
-        let mut progress = Progress::start(size);
+        progress.start(Phase::Write, size);
         let mut at = HEAD;
         let mut synced = at;
         loop {
@@ -48,7 +49,7 @@ impl<M: Medium> Unsealed<'_, M> {
                         bail!("the image is cut off: it ends after {at} of {size} bytes");
                     }
                     self.disk.sync()?;
-                    progress.finish(size);
+                    progress.finish();
                     return Ok(verified);
                 }
             }

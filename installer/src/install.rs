@@ -17,6 +17,7 @@ use nestos_host::{mount, term};
 use crate::boot::{self, BootEdits};
 use crate::checked::CheckedReader;
 use crate::fetch;
+use crate::progress::Progress;
 use crate::request::{ImageSource, InstallRequest, untouched};
 use crate::stream::{ImageStream, Piece};
 use crate::trust::{Trust, Verified};
@@ -185,7 +186,8 @@ fn perform(prepared: &Prepared, guard: &Guard) -> Result<Verified> {
     let unsealed = Unsealed::begin(&prepared.disk, &prepared.table)?;
     // The old partitions are gone for the kernel, too: nobody can mount one meanwhile.
     write::announce_partitions(&prepared.disk);
-    let verified = unsealed.write_body(&prepared.stream, || guard.check())?;
+    let verified =
+        unsealed.write_body(&prepared.stream, &mut Progress::default(), || guard.check())?;
     if let Some(partition) = &prepared.boot {
         edit_boot(prepared, partition).context("cannot edit /boot of the new system")?;
     }

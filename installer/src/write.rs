@@ -99,6 +99,7 @@ mod tests {
 
     use super::*;
     use crate::checked::CheckedReader;
+    use crate::progress::Progress;
     use crate::stream::{ImageStream, Piece};
     use crate::trust::Trust;
 
@@ -169,7 +170,7 @@ mod tests {
         let table = Table::parse(&head).unwrap();
         let placed = table.place(&head, DISK as u64).unwrap();
         let unsealed = Unsealed::begin(&disk, &table).unwrap();
-        let verified = unsealed.write_body(&stream, || Ok(())).unwrap();
+        let verified = unsealed.write_body(&stream, &mut Progress::default(), || Ok(())).unwrap();
         unsealed.seal(&placed, &verified).unwrap();
         disk.0.into_inner()
     }

@@ -3,10 +3,10 @@
 #![expect(unsafe_code, reason = "ioctls pass raw pointers; every caller outside is safe")]
 
 use std::fs::File;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 use nix::errno::Errno;
-use nix::libc::c_int;
+use nix::libc::{self, c_int};
 
 /// `LO_FLAGS_AUTOCLEAR`: the kernel detaches the loop device at its last close.
 const AUTOCLEAR: u32 = 4;
@@ -107,6 +107,15 @@ pub(crate) fn configure_loop(device: &File, backing: &File, window: Window) -> R
     // SAFETY: both descriptors are open for the call and the kernel only reads the structure,
     // whose layout is that of struct loop_config.
     unsafe { raw::loop_configure(device.as_raw_fd(), &raw const config) }.map(drop)
+}
+
+/// Returns a copy of a descriptor that the caller of this program left open; `EBADF` if none is.
+pub fn inherited(number: RawFd) -> Result<File, Errno> {
+    // SAFETY: fcntl(2) checks the number, and the copy it returns belongs to nobody else.
+    unsafe {
+        let copy = Errno::result(libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3))?;
+        Ok(File::from_raw_fd(copy))
+    }
 }
 
 #[cfg(test)]

@@ -14,3 +14,5 @@ mod ioctl;
 pub mod loopdev;
 pub mod mount;
 pub mod term;
+
+pub use ioctl::inherited;
