@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod busy;
+mod chance;
+mod crash;
 mod faults;
 mod fetch;
 mod file;
+mod judge;
 mod manual;
 mod support;
 mod system;
