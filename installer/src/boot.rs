@@ -302,7 +302,7 @@ mod tests {
         let config = |text: &str| {
             CheckedConfig::load(
                 &crate::config::ConfigSource::Text(text.to_owned()),
-                crate::fetch::Retries(0),
+                crate::fetch::Retries::Finite(0),
             )
         };
         let config = config(r#"{"ignition":{"version":"3.3.0"}}"#).unwrap();

@@ -1,21 +1,26 @@
-//! Downloads over http and https: bounded retries, redirects followed, the system's certificate
-//! authorities trusted.
+//! Downloads over http and https: bodies as they are sent, redirects followed but never to less
+//! encryption, the system's certificate authorities trusted. What breaks off goes on where it
+//! was (RFC 9110, section 14).
 
-use std::thread;
-use std::time::Duration;
+use std::io::Read;
 
-use anyhow::{Context, Result};
-use nestos_host::term;
+use anyhow::{Context, Result, bail};
 use nestos_host::term::WithHint;
-use reqwest::blocking::{Client, Response};
+use reqwest::blocking::Client;
+use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url};
 use thiserror::Error;
 
-/// How long the other side may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
+mod answer;
+mod download;
+mod retries;
 
-/// Longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+pub use answer::{Changed, Refused};
+pub use download::Download;
+pub use retries::{Patience, Retries, RetriesError};
+
+/// More redirects in a row are a loop.
+const MOST_REDIRECTS: usize = 10;
 
 /// A text that is no URL to download from.
 #[derive(Debug, Error)]
@@ -37,45 +42,63 @@ pub fn parse_url(text: &str) -> Result<Url, UrlError> {
     }
 }
 
-/// Returns a URL to show to people: without the password that may be in it.
+/// Returns a URL to show to people: without the password and the query that may be in it, either
+/// of which may open doors.
 pub fn shown(url: &Url) -> String {
-    match url.password() {
-        Some(password) => url.as_str().replacen(&format!(":{password}@"), ":(hidden)@", 1),
-        None => url.to_string(),
-    }
+    let text = url.as_str();
+    let text = text.split_once(['?', '#']).map_or(text, |(before, _)| before);
+    let text = match url.password() {
+        Some(password) => text.replacen(&format!(":{password}@"), ":(hidden)@", 1),
+        None => text.to_owned(),
+    };
+    if url.query().is_some_and(|q| !q.is_empty()) { text + "?(hidden)" } else { text }
 }
-
-/// How often a download starts again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retries(pub u32);
 
 /// Starts a download and returns the body to read from.
-pub fn open(url: &Url, retries: Retries) -> Result<Response> {
-    let client = client(url)?;
-    let mut pause = Duration::from_secs(1);
-    let mut left = retries.0;
-    loop {
-        let reason = match attempt(&client, url) {
-            Attempt::Body(response) => return Ok(response),
-            Attempt::Failed(error) => return Err(error),
-            Attempt::Again(reason) => reason,
-        };
-        if left == 0 {
-            return Err(reason).hint("check the URL and the network, or raise --fetch-retries");
-        }
-        left -= 1;
-        term::warning(format!("{reason:#}; trying again in {} s", pause.as_secs()));
-        thread::sleep(pause);
-        pause = (pause * 2).min(LONGEST_PAUSE);
+pub fn open(url: &Url, retries: Retries) -> Result<Download> {
+    Download::begin(url, retries, Patience::default())
+}
+
+/// Fetches a small file whole; one that is longer than `limit` is an error.
+pub fn bytes(url: &Url, retries: Retries, limit: u64) -> Result<Vec<u8>> {
+    let mut download = open(url, retries)?;
+    let too_long = || format!("{} is longer than {limit} bytes", shown(url));
+    if download.length().is_some_and(|length| length > limit) {
+        bail!(too_long());
+    }
+    let mut bytes = Vec::new();
+    let read = download.by_ref().take(limit + 1).read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read {}", shown(url)))?;
+    if bytes.len() as u64 > limit {
+        bail!(too_long());
+    }
+    Ok(bytes)
+}
+
+/// Fetches a small file whole, if the server has it.
+pub fn bytes_if_there(url: &Url, retries: Retries, limit: u64) -> Result<Option<Vec<u8>>> {
+    match bytes(url, retries, limit) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.downcast_ref().is_some_and(is_absence) => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
-fn client(url: &Url) -> Result<Client> {
+fn is_absence(Refused(status): &Refused) -> bool {
+    [StatusCode::NOT_FOUND, StatusCode::GONE].contains(status)
+}
+
+/// Makes what sends the requests; proxies come from the environment.
+fn client(url: &Url, patience: Patience) -> Result<Client> {
     let builder = || {
         Client::builder()
             .user_agent(concat!("nestos-installer/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(SILENCE)
-            .timeout(SILENCE)
+            .connect_timeout(patience.silence)
+            // Of each single read, not of the whole.
+            .timeout(patience.silence)
+            // The query of one server is nothing for the next.
+            .referer(false)
+            .redirect(redirects())
     };
     let built = match builder().build() {
         // A system without certificate authorities can still fetch without encryption.
@@ -87,30 +110,23 @@ fn client(url: &Url) -> Result<Client> {
         .hint("install the system's certificate authorities (package ca-certificates)")
 }
 
-enum Attempt {
-    Body(Response),
-    Again(anyhow::Error),
-    Failed(anyhow::Error),
+fn redirects() -> Policy {
+    Policy::custom(|attempt| match objection(attempt.previous(), attempt.url()) {
+        Some(objection) => attempt.error(objection),
+        None => attempt.follow(),
+    })
 }
 
-fn attempt(client: &Client, url: &Url) -> Attempt {
-    let what = || format!("cannot fetch {}", shown(url));
-    let response = match client.get(url.clone()).send() {
-        Ok(response) => response,
-        // The URL is in our own message already.
-        Err(e) if e.is_redirect() || e.is_builder() => {
-            return Attempt::Failed(anyhow::Error::new(e.without_url()).context(what()));
-        }
-        Err(e) => return Attempt::Again(anyhow::Error::new(e.without_url()).context(what())),
-    };
-    let status = response.status();
-    if status.is_success() {
-        return Attempt::Body(response);
+/// Returns what speaks against a redirect.
+fn objection(previous: &[Url], to: &Url) -> Option<String> {
+    let encrypted = previous.iter().any(|url| url.scheme() == "https");
+    if encrypted && to.scheme() != "https" {
+        Some(format!("it redirects to {}, which is not encrypted", shown(to)))
+    } else if previous.len() > MOST_REDIRECTS {
+        Some(format!("it redirects more than {MOST_REDIRECTS} times, now to {}", shown(to)))
+    } else {
+        None
     }
-    let error = anyhow::anyhow!("the server answers {status}").context(what());
-    let passing = status.is_server_error()
-        || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
-    if passing { Attempt::Again(error) } else { Attempt::Failed(error) }
 }
 
 #[cfg(test)]
@@ -118,9 +134,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_in_urls_are_not_shown() {
+    fn passwords_and_queries_in_urls_are_not_shown() {
         let shown = |text: &str| shown(&parse_url(text).unwrap());
         assert_eq!(shown("https://me:p%40ss@host/a:p"), "https://me:(hidden)@host/a:p");
         assert_eq!(shown("https://me@host/a"), "https://me@host/a");
+        assert_eq!(shown("https://host/a?token=secret#part"), "https://host/a?(hidden)");
+        assert_eq!(shown("https://host/a#part?"), "https://host/a");
+    }
+
+    #[test]
+    fn redirects_never_lead_to_less_encryption() {
+        let urls = |texts: &[&str]| texts.iter().map(|t| t.parse().unwrap()).collect::<Vec<Url>>();
+        let to = |text: &str| text.parse::<Url>().unwrap();
+        let plain = to("http://mirror/a?token=secret");
+        let objected = objection(&urls(&["https://host/a"]), &plain).unwrap();
+        assert_eq!(objected, "it redirects to http://mirror/a?(hidden), which is not encrypted");
+        assert!(objection(&urls(&["http://a/", "https://b/"]), &plain).is_some());
+        assert_eq!(objection(&urls(&["http://host/a"]), &plain), None);
+        assert_eq!(objection(&urls(&["https://host/a"]), &to("https://mirror/a")), None);
+        assert!(objection(&urls(&["http://a/"; 11]), &plain).unwrap().contains("10 times"));
     }
 }

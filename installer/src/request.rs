@@ -85,7 +85,7 @@ impl TryFrom<InstallArgs> for InstallRequest {
     type Error = anyhow::Error;
 
     fn try_from(args: InstallArgs) -> Result<Self> {
-        let retries = Retries(args.fetch_retries);
+        let retries = Retries::from(args.fetch_retries);
         let given = args.image_file.map(ImageSource::File).or(args.image_url.map(ImageSource::Url));
         let vouching = Vouching { digest: args.image_digest, insecure: args.insecure.into() };
         let untouched = || untouched(&args.device);

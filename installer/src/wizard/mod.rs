@@ -78,7 +78,7 @@ fn converse(args: &WizardArgs, messages: &'static Messages) -> Result<Option<Ins
         return Ok(None);
     }
     let config = user::config(&user, &password.hash()?);
-    let retries = Retries(args.fetch_retries);
+    let retries = Retries::from(args.fetch_retries);
     let config = CheckedConfig::load(&ConfigSource::Text(config), retries)?;
     let boot = BootEdits { config: Some(config), ..BootEdits::default() };
     Ok(Some(InstallRequest { device, image, trust, boot, retries }))

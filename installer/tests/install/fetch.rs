@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::server::{Reply, Server};
 use crate::support::{Answer, Bench, MIB, Run, image, installer, len, serve, start_install};
 
 const DISK_SIZE: u64 = 32 * MIB;
@@ -46,9 +47,25 @@ fn a_server_that_refuses_leaves_the_disk_alone() {
 fn a_connection_that_breaks_boots_nothing() {
     let bench = Bench::new(DISK_SIZE);
     let url = serve(vec![Answer::Cut(image().to_vec(), len(9 * MIB))]);
-    let run = bench.install(["--image-url", &url, "--insecure"]);
-    run.fails_with(1, &["the disk was left unbootable", "cannot read the image"]);
+    let run = bench.install(["--image-url", &url, "--insecure", "--fetch-retries", "0"]);
+    let place = format!("breaks off after {} of {} bytes", 9 * MIB, image().len());
+    run.fails_with(1, &["the disk was left unbootable", "cannot read the image", &place]);
     bench.assert_unbootable();
+}
+
+#[test]
+fn an_installation_goes_on_after_a_broken_connection() {
+    let bench = Bench::new(DISK_SIZE);
+    let server = Server::start(|number, request| match number {
+        0 => Reply::ranged(request, image(), "\"1\"").cut(len(9 * MIB)),
+        _ => Reply::ranged(request, image(), "\"1\""),
+    });
+    let run = bench.install(["--image-url", &server.url, "--insecure"]).ok();
+    assert!(run.stderr.contains(&format!("going on after {} bytes", 9 * MIB)), "{}", run.stderr);
+    assert!(bench.disk_bytes()[len(MIB)..len(20 * MIB)] == image()[len(MIB)..len(20 * MIB)]);
+    let again = &server.requests()[1];
+    assert_eq!(again.header("range"), Some(format!("bytes={}-", 9 * MIB).as_str()));
+    assert_eq!(again.header("if-range"), Some("\"1\""));
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod fetch;
 mod file;
 mod judge;
 mod manual;
+mod resume;
+mod server;
 mod support;
 mod system;
 mod wizard;
