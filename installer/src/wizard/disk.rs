@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use nestos_host::disks::Disk;
+use nestos_host::disks::{Disk, Partition};
 use nestos_host::term;
 
 use super::ask::Answers;
@@ -54,7 +54,7 @@ fn choose(
     // A link such as /dev/disk/by-id/... stands for the disk it leads to.
     let real = fs::canonicalize(&path).unwrap_or_else(|_missing| PathBuf::from(&path));
     match disks.iter().find(|d| real.as_os_str() == d.device.as_str()) {
-        Some(Disk { obstacle: Some(obstacle), .. }) => Err(obstacle.clone()),
+        Some(Disk { obstacle: Some(obstacle), .. }) => Err(obstacle.to_string()),
         Some(_) => Ok(PathBuf::from(path)),
         None if real.exists() => Ok(PathBuf::from(path)),
         None => Err(messages.disk_missing.replace("{}", &path)),
@@ -69,7 +69,7 @@ fn table(disks: &[Disk], messages: &Messages) -> Vec<String> {
             let content = if d.partitions.is_empty() {
                 messages.no_partitions.to_owned()
             } else {
-                d.partitions.join(", ")
+                d.partitions.iter().map(Partition::title).collect::<Vec<_>>().join(", ")
             };
             let state = match &d.obstacle {
                 Some(obstacle) => format!("  [{}: {obstacle}]", messages.in_use),
@@ -82,6 +82,8 @@ fn table(disks: &[Disk], messages: &Messages) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use nestos_host::disks::Obstacle;
+
     use super::*;
     use crate::wizard::cli::Lang;
 
@@ -90,8 +92,8 @@ mod tests {
             device: device.to_owned(),
             size: 3 * GIB / 2,
             model: "M".to_owned(),
-            partitions: vec![],
-            obstacle: obstacle.map(str::to_owned),
+            obstacle: obstacle.map(|_| Obstacle::ReadOnly),
+            ..Disk::default()
         }
     }
 
@@ -108,11 +110,11 @@ mod tests {
     #[test]
     fn names_and_paths_are_both_taken() {
         let messages = Messages::choose(Some(Lang::En));
-        let disks = [disk("/dev/nosuch1", None), disk("/dev/nosuch2", Some("it is mounted"))];
+        let disks = [disk("/dev/nosuch1", None), disk("/dev/nosuch2", Some("read-only"))];
         let pick = |answer| choose(answer, None, &disks, messages);
         assert_eq!(pick("nosuch1"), Ok(PathBuf::from("/dev/nosuch1")));
         assert_eq!(pick("/dev/nosuch1"), Ok(PathBuf::from("/dev/nosuch1")));
-        assert_eq!(pick("nosuch2"), Err("it is mounted".to_owned()));
+        assert_eq!(pick("nosuch2"), Err("read-only".to_owned()));
         assert!(pick("nosuch3").is_err() && pick("").is_err());
     }
 
@@ -120,9 +122,9 @@ mod tests {
     fn the_table_tells_size_model_and_content() {
         let messages = Messages::choose(Some(Lang::En));
         assert_eq!(
-            table(&[disk("/dev/sda", Some("it is mounted"))], messages),
+            table(&[disk("/dev/sda", Some("read-only"))], messages),
             [
-                "  /dev/sda           1.5 GiB  M                    no partitions  [in use: it is mounted]"
+                "  /dev/sda           1.5 GiB  M                    no partitions  [in use: read-only]"
             ]
         );
     }

@@ -72,7 +72,7 @@ fn converse(args: &WizardArgs, messages: &'static Messages) -> Result<Option<Ins
     let mut answers = Answers::from_stdin(messages);
     let user = answers.until_valid(messages.user, str::parse::<user::UserName>)?;
     let password = user::ask_password(&mut answers, messages)?;
-    let device = disk::ask(&mut answers, messages, &disks::list(&Sources::read()))?;
+    let device = disk::ask(&mut answers, messages, &disks::list(&Sources::system()))?;
     term::status(messages.erase.replace("{}", &device.display().to_string()));
     if !answers.confirm(messages.confirm)? {
         return Ok(None);

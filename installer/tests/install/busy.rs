@@ -151,6 +151,8 @@ fn a_disk_that_another_program_claimed_is_refused() {
     let attached = Loop::attach(&bench.disk, &[]);
     let claim = File::options().read(true).custom_flags(nix::libc::O_EXCL).open(&attached.0);
     let claim = claim.unwrap();
-    refuse(&attached.0, &image, &["another program has the disk open"]);
+    let holder = format!("{} is open in", attached.0.display());
+    let end = format!("kill {}", std::process::id());
+    refuse(&attached.0, &image, &["the disk is in use", &holder, &end]);
     drop(claim);
 }

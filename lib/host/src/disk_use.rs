@@ -1,5 +1,11 @@
-//! Who keeps a disk busy: mounts, swap areas, and the devices stacked on it (LVM, RAID,
-//! encryption), each with the command that frees it.
+//! Who keeps a disk busy: mounts, swap areas, the devices stacked on it (LVM, RAID, encryption,
+//! loop devices) and programs that have it open, each with what frees it. Everything is read from
+//! sysfs and proc(5) below the roots in [`Sources`].
+
+mod mounts;
+mod programs;
+mod release;
+mod stack;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,107 +13,183 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
+pub use release::{commands, release};
+
+use crate::disks::{Offer, Probe};
 use crate::term::WithHint;
 
 /// One use of a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Use {
-    /// Device node, such as `/dev/vda3`.
+    /// What is used: a device node such as `/dev/vda3`, or a mounted directory.
     pub device: String,
     /// What it is used for, such as `mounted on /boot`.
     pub what: String,
-    /// The command that ends the use.
-    pub free: String,
+    /// What ends the use.
+    pub free: Free,
 }
 
-/// Where the kernel says what is used; a value, so that tests can supply their own.
+/// What ends a use of a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Free {
+    /// A command: the program and its arguments.
+    Run(Vec<String>),
+    /// Something that only a person can decide to do.
+    Ask(String),
+    /// Nothing: the running system needs it.
+    Never,
+}
+
+impl Free {
+    fn run(argv: &[&str]) -> Self {
+        Self::Run(argv.iter().map(|word| (*word).to_owned()).collect())
+    }
+}
+
+impl Use {
+    /// Returns whether the running system is what uses the disk.
+    pub fn holds_running_system(&self) -> bool {
+        self.free == Free::Never
+    }
+}
+
+/// Where the kernel says what there is and who uses it; a value, so that tests can supply their
+/// own.
 #[derive(Debug, Clone)]
 pub struct Sources {
     /// `/sys`.
     pub sysfs: PathBuf,
-    /// Contents of `/proc/self/mountinfo`.
-    pub mountinfo: String,
-    /// Contents of `/proc/swaps`.
-    pub swaps: String,
+    /// `/proc`.
+    pub proc: PathBuf,
+    /// `/dev`, for the links in `/dev/disk`.
+    pub dev: PathBuf,
+    /// How contents are found out.
+    pub probe: Probe,
+    /// Whether loop devices are shown among the disks.
+    pub loops: Offer,
 }
 
 impl Sources {
-    /// Reads this system's.
-    pub fn read() -> Self {
-        // What cannot be read cannot be listed; the refusal itself does not depend on it.
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    /// Takes this system's.
+    pub fn system() -> Self {
+        Self { probe: Probe::Blkid, ..Self::at(Path::new("/")) }
+    }
+
+    /// Takes those of a machine whose `sys`, `proc` and `dev` are below `root`; looks at no
+    /// contents.
+    pub fn at(root: &Path) -> Self {
         Self {
-            sysfs: PathBuf::from("/sys"),
-            mountinfo: read("/proc/self/mountinfo"),
-            swaps: read("/proc/swaps"),
+            sysfs: root.join("sys"),
+            proc: root.join("proc"),
+            dev: root.join("dev"),
+            probe: Probe::Skip,
+            loops: Offer::OnlyNamed,
         }
     }
 
-    /// Lists the uses of a disk, its partitions and everything stacked on them, topmost first:
-    /// in the order in which they have to be ended.
+    /// Lists what the kernel knows to use a disk, its partitions and everything stacked on them,
+    /// topmost first: in the order in which the uses have to be ended.
     pub fn uses_of(&self, name: &str) -> Vec<Use> {
-        let mut found = Vec::new();
-        self.collect(name, &mut BTreeSet::new(), &mut found);
-        found
+        let mut tree = Tree::of(self, name);
+        tree.collect(name);
+        tree.found
     }
 
-    fn collect(&self, name: &str, seen: &mut BTreeSet<String>, found: &mut Vec<Use>) {
-        if !seen.insert(name.to_owned()) {
+    /// Lists also the programs that have any of that open; they come first.
+    pub fn uses_and_programs(&self, name: &str) -> Vec<Use> {
+        let mut tree = Tree::of(self, name);
+        tree.collect(name);
+        let mut uses = programs::on(&tree);
+        uses.append(&mut tree.found);
+        uses
+    }
+
+    /// Returns the kernel's name of a device node.
+    fn name_of(&self, device: &Path) -> String {
+        let real = fs::canonicalize(device).unwrap_or_else(|_missing| device.to_owned());
+        let path = real.strip_prefix("/dev").unwrap_or(&real);
+        path.to_string_lossy().replace('/', "!")
+    }
+
+    fn block(&self, name: &str) -> PathBuf {
+        self.sysfs.join("class/block").join(name)
+    }
+
+    fn read(&self, path: &str) -> String {
+        // What cannot be read cannot be listed; the refusal itself does not depend on it.
+        fs::read_to_string(self.proc.join(path)).unwrap_or_default()
+    }
+}
+
+/// What is being found about one disk.
+#[derive(Debug)]
+struct Tree<'s> {
+    sources: &'s Sources,
+    /// The disk.
+    disk: String,
+    /// Names of the disk, its partitions and everything stacked on them.
+    seen: BTreeSet<String>,
+    /// Where their file systems are mounted.
+    places: Vec<PathBuf>,
+    /// Mounts of this namespace and of others.
+    mounts: Vec<mounts::Mount>,
+    /// Numbers of the mounts that are in `found`.
+    listed: BTreeSet<(Option<u32>, u64)>,
+    found: Vec<Use>,
+}
+
+impl<'s> Tree<'s> {
+    fn of(sources: &'s Sources, disk: &str) -> Self {
+        Self {
+            sources,
+            disk: disk.to_owned(),
+            seen: BTreeSet::new(),
+            places: Vec::new(),
+            mounts: mounts::all(sources),
+            listed: BTreeSet::new(),
+            found: Vec::new(),
+        }
+    }
+
+    fn collect(&mut self, name: &str) {
+        if !self.seen.insert(name.to_owned()) {
             return;
         }
-        let dir = self.sysfs.join("class/block").join(name);
+        let dir = self.sources.block(name);
         for child in names_in(&dir).into_iter().filter(|n| dir.join(n).join("partition").exists()) {
-            self.collect(&child, seen, found);
+            self.collect(&child);
         }
-        let device = format!("/dev/{}", name.replace('!', "/"));
-        for holder in names_in(&dir.join("holders")) {
-            self.collect(&holder, seen, found);
-            found.push(self.stacked(&device, &holder));
-        }
-        self.mounts(&dir, &device, found);
-        for line in self.swaps.lines().skip(1) {
-            let area = line.split_whitespace().next().unwrap_or_default();
-            if same_device(area, &device) {
-                let (what, free) = ("used as swap".to_owned(), format!("swapoff {area}"));
-                found.push(Use { device: device.clone(), what, free });
+        self.collect_stack(name);
+        self.collect_mounts(name);
+        let device = node(&self.sources.sysfs, name);
+        self.collect_swaps(|area| same_device(area, &device));
+    }
+
+    /// Adds the swap areas that `ours` is true of.
+    fn collect_swaps(&mut self, ours: impl Fn(&str) -> bool) {
+        let swaps = self.sources.read("swaps");
+        for line in swaps.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let area = mounts::unescape(fields.first().unwrap_or(&""));
+            if !ours(&area) {
+                continue;
             }
+            let used: u64 = fields.get(3).and_then(|n| n.parse().ok()).unwrap_or(0);
+            let free = if used > self.memory_left() {
+                Free::Ask(format!("{area} holds more than fits into memory: end programs first"))
+            } else {
+                Free::run(&["swapoff", &area])
+            };
+            self.found.push(Use { device: area, what: "used as swap".to_owned(), free });
         }
     }
 
-    fn mounts(&self, dir: &Path, device: &str, found: &mut Vec<Use>) {
-        let number = fs::read_to_string(dir.join("dev")).unwrap_or_default();
-        // Later mounts hide earlier ones and have to go first.
-        for line in self.mountinfo.lines().rev() {
-            let fields: Vec<&str> = line.split(' ').collect();
-            let source = fields.iter().position(|f| *f == "-").and_then(|at| fields.get(at + 2));
-            let by_number = fields.get(2).is_some_and(|n| *n == number.trim());
-            // btrfs mounts carry an anonymous number; their source names the device.
-            if by_number || source.is_some_and(|s| same_device(s, device)) {
-                let place = unescape(fields.get(4).unwrap_or(&"?"));
-                let free = format!("umount {}", shell_word(&place));
-                let what = format!("mounted on {place}");
-                found.push(Use { device: device.to_owned(), what, free });
-            }
-        }
-    }
-
-    fn stacked(&self, device: &str, holder: &str) -> Use {
-        let dir = self.sysfs.join("class/block").join(holder);
-        let read = |p: &str| fs::read_to_string(dir.join(p)).unwrap_or_default().trim().to_owned();
-        let (name, uuid) = (read("dm/name"), read("dm/uuid"));
-        let (what, free) = if uuid.starts_with("LVM-") {
-            let group = volume_group(&name);
-            (format!("in use by LVM volume {name}"), format!("vgchange -an {group}"))
-        } else if uuid.starts_with("CRYPT-") {
-            (format!("in use by encrypted device {name}"), format!("cryptsetup close {name}"))
-        } else if !name.is_empty() {
-            (format!("in use by device-mapper {name}"), format!("dmsetup remove {name}"))
-        } else if holder.starts_with("md") {
-            (format!("in use by RAID {holder}"), format!("mdadm --stop /dev/{holder}"))
-        } else {
-            (format!("in use by {holder}"), format!("release /dev/{holder}"))
-        };
-        Use { device: device.to_owned(), what, free }
+    /// Returns how many KiB of memory programs could still get.
+    fn memory_left(&self) -> u64 {
+        let text = self.sources.read("meminfo");
+        let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"));
+        let number = line.and_then(|l| l.split_whitespace().next()?.parse().ok());
+        number.unwrap_or(u64::MAX)
     }
 }
 
@@ -117,23 +199,27 @@ pub(crate) fn refuse<T>(path: &Path, sysfs: &Path) -> Result<T> {
         .ok()
         .and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()))
         .unwrap_or_default();
-    let (text, advice) = describe(path, &Sources::read().uses_of(&name));
+    let (text, advice) = describe(path, &Sources::system().uses_and_programs(&name));
     Err(anyhow!(text)).hint(advice)
 }
 
 fn describe(path: &Path, uses: &[Use]) -> (String, String) {
     let mut text = format!("cannot claim {}: the disk is in use", path.display());
-    let mut commands: Vec<&str> = Vec::new();
     for u in uses {
         text.push_str(&format!("\n    {} is {}", u.device, u.what));
-        if !commands.contains(&u.free.as_str()) {
-            commands.push(&u.free);
-        }
     }
-    if commands.is_empty() {
+    if uses.iter().any(Use::holds_running_system) {
+        return (text, "the running system is on this disk: choose another one".into());
+    }
+    let asked = uses.iter().filter_map(|u| match &u.free {
+        Free::Ask(advice) => Some(advice.clone()),
+        _ => None,
+    });
+    let steps: Vec<String> = asked.chain(commands(uses)).collect();
+    if steps.is_empty() {
         return (text, "another program has the disk open: find it with fuser -v, or wait".into());
     }
-    (text, format!("choose another disk, or free this one: {}", commands.join(" && ")))
+    (text, format!("choose another disk, or free this one:\n    {}", steps.join("\n    ")))
 }
 
 /// Returns the loop device that a file is attached to, if any.
@@ -145,6 +231,21 @@ pub(crate) fn loop_device_of(file: &Path) -> Option<String> {
     })
 }
 
+/// Returns the node of a device: by its name where the device mapper gave it one.
+pub(crate) fn node(sysfs: &Path, name: &str) -> String {
+    let mapped = read_trimmed(&sysfs.join("class/block").join(name).join("dm/name"));
+    if mapped.is_empty() {
+        return format!("/dev/{}", name.replace('!', "/"));
+    }
+    format!("/dev/mapper/{mapped}")
+}
+
+/// Reads an attribute; what is not there reads as nothing.
+pub(crate) fn read_trimmed(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
 fn names_in(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names: Vec<String> =
@@ -154,73 +255,10 @@ fn names_in(dir: &Path) -> Vec<String> {
 }
 
 fn same_device(a: &str, b: &str) -> bool {
-    a == b || (a.starts_with("/dev/") && fs::canonicalize(a).is_ok_and(|p| p == Path::new(b)))
-}
-
-/// Takes the volume group from a device-mapper name, in which `-` is written `--`.
-fn volume_group(name: &str) -> String {
-    let marked = name.replace("--", "\0");
-    marked.split('-').next().unwrap_or_default().replace('\0', "-")
-}
-
-/// Spells a path so that a shell takes it for one word.
-fn shell_word(path: &str) -> String {
-    if path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+:@".contains(c)) {
-        return path.to_owned();
-    }
-    format!("'{}'", path.replace('\'', "'\\''"))
-}
-
-/// Undoes the octal escapes of proc(5).
-fn unescape(field: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .iter()
-        .fold(field.to_owned(), |text, (from, to)| text.replace(from, to))
+    let real = |path: &str| fs::canonicalize(path).ok();
+    a == b || (a.starts_with("/dev/") && real(a).is_some_and(|a| real(b) == Some(a)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sysfs() -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        let block = dir.path().join("class/block");
-        for (path, text) in [
-            ("vda/dev", "254:0\n"),
-            ("vda/vda1/partition", "1\n"),
-            ("vda/vda2/partition", "2\n"),
-            ("vda1/dev", "254:1\n"),
-            ("vda2/dev", "254:2\n"),
-            ("vda2/holders/dm-0/x", ""),
-            ("dm-0/dev", "253:0\n"),
-            ("dm-0/dm/name", "my--vg-data\n"),
-            ("dm-0/dm/uuid", "LVM-abc\n"),
-        ] {
-            let path = block.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        dir
-    }
-
-    #[test]
-    fn every_user_is_listed_topmost_first_with_the_command_that_frees_it() {
-        let dir = sysfs();
-        let sources = Sources {
-            sysfs: dir.path().to_owned(),
-            mountinfo: "1 0 253:0 / /srv/my\\040data rw - ext4 /dev/mapper/x rw\n".to_owned(),
-            swaps: "Filename Type Size\n/dev/vda1 partition 1 0 -2\n".to_owned(),
-        };
-        let uses = sources.uses_of("vda");
-        let lines: Vec<String> =
-            uses.iter().map(|u| format!("{} {}: {}", u.device, u.what, u.free)).collect();
-        assert_eq!(
-            lines,
-            [
-                "/dev/vda1 used as swap: swapoff /dev/vda1",
-                "/dev/dm-0 mounted on /srv/my data: umount '/srv/my data'",
-                "/dev/vda2 in use by LVM volume my--vg-data: vgchange -an my-vg",
-            ]
-        );
-    }
-}
+#[path = "disk_use/tests.rs"]
+mod tests;
