@@ -12,6 +12,10 @@ use nestos_host::term;
 
 use crate::trust::Verified;
 
+/// The sector that firmware and kernels look at first; on disks with larger ones, the part of it
+/// that counts.
+const BOOT_SECTOR: u64 = 512;
+
 /// What a disk does for the one who writes it; a claimed disk, or the record of a test.
 pub trait Medium {
     /// Returns the size in bytes.
@@ -70,9 +74,12 @@ impl<'a, M: Medium> Unsealed<'a, M> {
 }
 
 /// Makes a disk boot nothing: zeros where tables and signatures are, at both ends. Used before
-/// anything else is written, and after anything went wrong.
+/// anything else is written, and after anything went wrong. The boot sector goes first, as it
+/// comes last in [`Unsealed::seal`]: a power cut must not leave it with half a table.
 pub fn erase_ends(disk: &impl Medium) -> Result<()> {
     let length = HEAD.min(disk.size());
+    disk.zero(0, BOOT_SECTOR.min(length))?;
+    disk.sync().context("cannot erase the boot sector of the disk")?;
     disk.zero(0, length)?;
     disk.zero(disk.size() - length, length)?;
     disk.sync().context("cannot erase the tables of the disk")
