@@ -2,8 +2,8 @@
 //! is a fault. Tables are judged by sfdisk and blkid, `/boot` by e2fsck and debugfs.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -126,6 +126,47 @@ impl Scene {
             return Err("the boot partition has other contents".to_owned());
         }
         Ok(())
+    }
+}
+
+/// Judges many states of one disk.
+pub(crate) struct PowerCut<'a> {
+    scene: &'a Scene,
+    /// What the last request leaves.
+    complete: Vec<u8>,
+    /// Both ends of the last disk that boots nothing.
+    nothing: Vec<u8>,
+}
+
+impl<'a> PowerCut<'a> {
+    pub(crate) fn new(scene: &'a Scene, complete: Vec<u8>) -> Self {
+        Self { scene, complete, nothing: Vec::new() }
+    }
+
+    /// Judges what a disk may hold after a power cut.
+    pub(crate) fn judge(&mut self, disk: &[u8]) -> Result<Verdict, String> {
+        let bootable = boot_signature(disk);
+        if bootable && disk == self.complete {
+            return Ok(Verdict::Complete);
+        }
+        let last = len(DISK_SIZE - MIB);
+        let ends = [&disk[..len(MIB)], &disk[last..]].concat();
+        if ends == self.nothing {
+            return Ok(Verdict::Nothing);
+        }
+        // Judges look for tables at both ends only.
+        let path = self.scene.bench.dir.path().join("ends");
+        let file = File::create(&path).unwrap();
+        file.write_all_at(&ends[..len(MIB)], 0).unwrap();
+        file.write_all_at(&ends[len(MIB)..], last as u64).unwrap();
+        if bootable {
+            let old = self.scene.is_old(disk, &path);
+            let half = || "it has a boot sector, but not all of the rest".to_owned();
+            return if old { Ok(Verdict::Old) } else { Err(half()) };
+        }
+        sees_nothing(&path)?;
+        self.nothing = ends;
+        Ok(Verdict::Nothing)
     }
 }
 

@@ -12,6 +12,8 @@ mod judge;
 mod manual;
 mod resume;
 mod server;
+mod storage;
 mod support;
 mod system;
 mod wizard;
+mod write_log;
