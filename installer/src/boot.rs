@@ -15,6 +15,7 @@ use nestos_formats::platforms::{self, Platform, Platforms};
 use nestos_host::{atomic, loopdev, mount};
 
 use crate::config::CheckedConfig;
+use crate::first_boot::{FirstbootArgs, NetworkSettings};
 use crate::request::PlatformId;
 
 /// Platform descriptions, ours first.
@@ -30,6 +31,10 @@ const PLATFORM_KARG: &str = "ignition.platform.id";
 pub struct BootEdits {
     /// Config for the first boot.
     pub config: Option<CheckedConfig>,
+    /// Files of NetworkManager for the first boot.
+    pub network: NetworkSettings,
+    /// Kernel arguments of the first boot alone.
+    pub firstboot: Option<FirstbootArgs>,
     /// Platform instead of the image's.
     pub platform: Option<PlatformId>,
     /// Consoles instead of the platform's.
@@ -43,7 +48,10 @@ pub struct BootEdits {
 impl BootEdits {
     /// Returns whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.config.is_none() && !self.edits_entry()
+        self.config.is_none()
+            && self.network.files().is_empty()
+            && self.firstboot.is_none()
+            && !self.edits_entry()
     }
 
     fn edits_entry(&self) -> bool {
@@ -66,6 +74,10 @@ pub fn apply(edits: &BootEdits, boot: &Path) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     if let Some(config) = &edits.config {
         write_config(config, boot)?;
+    }
+    write_network(&edits.network, boot)?;
+    if let Some(args) = &edits.firstboot {
+        append_firstboot(args, boot)?;
     }
     if edits.edits_entry() {
         let platforms = read_platforms(boot)?;
@@ -93,6 +105,36 @@ fn write_config(config: &CheckedConfig, boot: &Path) -> Result<()> {
         Ok(())
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes where the first boot of this image looks: images of the elder cousin have `/boot/coreos`
+/// alone.
+fn write_network(network: &NetworkSettings, boot: &Path) -> Result<()> {
+    if network.files().is_empty() {
+        return Ok(());
+    }
+    let elder = boot.join("coreos").is_dir() && !boot.join("nestos").is_dir();
+    let dir =
+        boot.join(if elder { "coreos-firstboot-network" } else { "nestos-firstboot-network" });
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&dir)
+        .with_context(|| format!("cannot create {}", dir.display()))?;
+    for (name, bytes) in network.files() {
+        // NetworkManager ignores settings that others may read.
+        atomic::write(&dir.join(name), bytes, 0o600)?;
+    }
+    Ok(())
+}
+
+fn append_firstboot(args: &FirstbootArgs, boot: &Path) -> Result<()> {
+    let path = boot.join("ignition.firstboot");
+    let append = || -> Result<()> {
+        let mut text = fs::read_to_string(&path)?;
+        text.push_str(&args.grub_line());
+        atomic::write(&path, text.as_bytes(), 0o644)
+    };
+    append().with_context(|| format!("cannot edit {}", path.display()))
 }
 
 fn read_platforms(boot: &Path) -> Result<Platforms> {
@@ -302,7 +344,7 @@ mod tests {
         let config = |text: &str| {
             CheckedConfig::load(
                 &crate::config::ConfigSource::Text(text.to_owned()),
-                crate::fetch::Retries::Finite(0),
+                crate::config::Loading { retries: crate::fetch::Retries::Finite(0), hash: None },
             )
         };
         let config = config(r#"{"ignition":{"version":"3.3.0"}}"#).unwrap();

@@ -1,6 +1,9 @@
 //! The config that the first boot applies: read, compiled if it is a Butane config, and checked
 //! before a disk is touched.
 
+mod hash;
+mod merge;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
@@ -17,6 +20,8 @@ use reqwest::Url;
 
 use crate::fetch::{self, Retries};
 use crate::findings::Findings;
+
+pub use hash::{ConfigHash, ConfigHashError};
 
 /// Most bytes of a config: more would not fit beside the kernels of `/boot`.
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -44,12 +49,16 @@ impl FromStr for ConfigSource {
 
 /// An Ignition config without errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedConfig(Vec<u8>);
+pub struct CheckedConfig {
+    bytes: Vec<u8>,
+    /// The configs it was made of; nothing if it is one as it was given.
+    children: Vec<Vec<u8>>,
+}
 
 impl CheckedConfig {
     /// Reads a config, compiles it if it is a Butane config, and checks it; what is probably not
     /// meant is warned about.
-    pub fn load(source: &ConfigSource, retries: Retries) -> Result<Self> {
+    pub fn load(source: &ConfigSource, loading: Loading<'_>) -> Result<Self> {
         let (name, bytes) = match source {
             ConfigSource::File(path) => {
                 let name = path.display().to_string();
@@ -59,17 +68,20 @@ impl CheckedConfig {
             }
             ConfigSource::Url(url) => {
                 let name = fetch::shown(url);
-                if url.scheme() == "http" {
+                if url.scheme() == "http" && loading.hash.is_none() {
                     term::warning(format!(
                         "{name} is fetched without encryption: whoever controls the network \
                          controls the config"
                     ));
                 }
-                let bytes = read_all(fetch::open(url, retries)?, &name)?;
+                let bytes = read_all(fetch::open(url, loading.retries)?, &name)?;
                 (name, bytes)
             }
             ConfigSource::Text(text) => ("the config".to_owned(), text.clone().into_bytes()),
         };
+        if let Some(hash) = loading.hash {
+            hash.check(&bytes).with_context(|| format!("cannot use {name} as a config"))?;
+        }
         let language = Language::of(&bytes);
         let hint = language.advice(&bytes);
         let (config, found) = language.check(bytes, &name);
@@ -79,13 +91,39 @@ impl CheckedConfig {
                 .hint(hint)
                 .with_context(|| format!("cannot use {name} as a config"));
         }
-        Ok(Self(config))
+        Ok(Self { bytes: config, children: vec![] })
     }
 
     /// Returns the Ignition config.
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
+
+    /// Returns the configs of which it was made.
+    pub fn parts(&self) -> Vec<&[u8]> {
+        match self.children.as_slice() {
+            [] => vec![&self.bytes],
+            children => children.iter().map(Vec::as_slice).collect(),
+        }
+    }
+
+    /// Returns the versions of its parts.
+    pub fn versions(&self) -> Vec<String> {
+        let version = |part: &[u8]| {
+            let value: serde_json::Value = serde_json::from_slice(part).ok()?;
+            value["ignition"]["version"].as_str().map(str::to_owned)
+        };
+        self.parts().into_iter().filter_map(version).collect()
+    }
+}
+
+/// How configs are fetched and checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Loading<'a> {
+    /// How often a download starts again.
+    pub retries: Retries,
+    /// Digest asked for.
+    pub hash: Option<&'a ConfigHash>,
 }
 
 fn read_all(from: impl Read, name: &str) -> Result<Vec<u8>> {

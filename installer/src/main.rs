@@ -1,5 +1,8 @@
 //! `nestos-installer`: the command line.
 
+use std::env;
+use std::ffi::OsString;
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -8,12 +11,23 @@ use nestos_host::cmd::Cmd;
 use nestos_host::exit::Exit;
 use nestos_host::{interrupt, term};
 use nestos_installer::cli::{Cli, Command, InstallArgs};
-use nestos_installer::request::InstallRequest;
-use nestos_installer::{install, man};
+use nestos_installer::install::post_process;
+use nestos_installer::request::{InstallRequest, PostProcessRequest};
+use nestos_installer::{install, man, options};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Install(args) => run(*args),
+        Command::Install(args) => with_option_files(*args).and_then(run),
+        Command::Completion(args) => {
+            let mut command = Cli::command();
+            clap_complete::generate(
+                args.shell,
+                &mut command,
+                "nestos-installer",
+                &mut io::stdout(),
+            );
+            Ok(())
+        }
         Command::Man(args) => man::write(Cli::command(), &args.directory),
     };
     match done {
@@ -25,14 +39,34 @@ fn main() -> ExitCode {
     }
 }
 
+/// Reads the command line again, with what option files say before it.
+fn with_option_files(args: InstallArgs) -> anyhow::Result<InstallArgs> {
+    if args.config_file.is_empty() {
+        return Ok(args);
+    }
+    let given: Vec<OsString> = env::args_os().collect();
+    let all = options::expand(&given, &args.config_file, args.device.is_some())?;
+    match Cli::parse_from(all).command {
+        Command::Install(args) => Ok(*args),
+        other => anyhow::bail!("option files are for install, not for {other:?}"),
+    }
+}
+
 fn run(args: InstallArgs) -> anyhow::Result<()> {
     interrupt::watch(|| term::status("interrupted; the disk was not touched"))?;
     let (reboot, dry_run) = (args.reboot, args.dry_run);
-    let request = InstallRequest::try_from(args)?;
-    if dry_run {
-        return install::check(request);
+    if args.secure_ipl {
+        term::warning("--secure-ipl has no effect on this kind of machine");
     }
-    install::run(request)?;
+    if args.post_process_only {
+        post_process::run(&PostProcessRequest::try_from(args)?)?;
+    } else {
+        let request = InstallRequest::try_from(args)?;
+        if dry_run {
+            return install::check(request);
+        }
+        install::run(request)?;
+    }
     if !reboot {
         return Ok(());
     }

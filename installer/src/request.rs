@@ -4,18 +4,21 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
+use nestos_formats::disk_layout::Arch;
 use nestos_formats::kargs::KernelArgs;
-use nestos_host::term::WithHint;
+use nestos_host::term::{self, WithHint};
 use reqwest::Url;
 use thiserror::Error;
 
 use crate::boot::BootEdits;
-use crate::cli::InstallArgs;
-use crate::config::{CheckedConfig, ConfigSource};
+use crate::cli::{InstallArgs, ProgressStyle};
+use crate::config::{CheckedConfig, ConfigSource, Loading};
 use crate::digest::Digest;
 use crate::fetch::{self, Retries};
+use crate::first_boot::NetworkSettings;
 use crate::live;
+use crate::progress::{Audience, Events};
 use crate::trust::Trust;
 
 /// Where an image comes from.
@@ -66,6 +69,32 @@ impl FromStr for PlatformId {
     }
 }
 
+/// What is done with the disk besides writing it.
+#[derive(Debug, Default)]
+pub struct Handling {
+    /// What becomes of a disk on which the installation failed.
+    pub failed: FailedDisk,
+}
+
+/// What becomes of a disk on which the installation failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailedDisk {
+    /// Its tables are erased.
+    #[default]
+    Erase,
+    /// It stays as it is, for finding out why; it has no boot sector.
+    Preserve,
+}
+
+/// Who hears what.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Who hears of the progress.
+    pub audience: Audience,
+    /// Where the report goes; `-` is stdout.
+    pub report: Option<PathBuf>,
+}
+
 /// One installation.
 #[derive(Debug)]
 pub struct InstallRequest {
@@ -75,34 +104,133 @@ pub struct InstallRequest {
     pub image: ImageSource,
     /// What vouches for the image.
     pub trust: Trust,
+    /// CPU architecture that the image has to be for.
+    pub architecture: Option<Arch>,
     /// What changes in `/boot`.
     pub boot: BootEdits,
     /// How often a download starts again.
     pub retries: Retries,
+    /// What is done with the disk.
+    pub handling: Handling,
+    /// Who hears what.
+    pub output: Output,
 }
 
 impl TryFrom<InstallArgs> for InstallRequest {
     type Error = anyhow::Error;
 
-    fn try_from(args: InstallArgs) -> Result<Self> {
-        let retries = Retries::from(args.fetch_retries);
-        let given = args.image_file.map(ImageSource::File).or(args.image_url.map(ImageSource::Url));
-        let vouching = Vouching { digest: args.image_digest, insecure: args.insecure.into() };
-        let untouched = || untouched(&args.device);
-        let (image, trust) = choose_image(given, vouching).with_context(untouched)?;
-        let source = args.ignition_file.or(args.ignition_url.map(ConfigSource::Url));
-        let config = source.map(|s| CheckedConfig::load(&s, retries)).transpose();
-        let appended: KernelArgs = args.append_karg.iter().cloned().collect();
-        appended.check_length().with_context(untouched)?;
-        let boot = BootEdits {
-            config: config.with_context(untouched)?,
-            platform: args.platform,
-            consoles: args.console,
-            append: args.append_karg,
-            delete: args.delete_karg,
+    fn try_from(mut args: InstallArgs) -> Result<Self> {
+        let device = args.device.take().context("no disk is named")?;
+        let request = || -> Result<Self> {
+            let output = output(&args)?;
+            let boot = BootEdits::try_from(&args)?;
+            let file = args.image_file.map(ImageSource::File);
+            let given = file.or(args.image_url.map(ImageSource::Url));
+            let vouching = Vouching { digest: args.image_digest, insecure: args.insecure.into() };
+            let (image, trust) = choose_image(given, vouching)?;
+            let failed =
+                if args.preserve_on_error { FailedDisk::Preserve } else { FailedDisk::Erase };
+            Ok(Self {
+                device: device.clone(),
+                image,
+                trust,
+                architecture: args.architecture.or_else(Arch::of_this_program),
+                boot,
+                retries: args.fetch_retries,
+                handling: Handling { failed },
+                output,
+            })
         };
-        Ok(Self { device: args.device, image, trust, boot, retries })
+        request().with_context(|| untouched(&device))
     }
+}
+
+/// First-boot options for a disk that has an image.
+#[derive(Debug)]
+pub struct PostProcessRequest {
+    /// The disk.
+    pub device: PathBuf,
+    /// What changes in `/boot`.
+    pub boot: BootEdits,
+    /// Who hears what.
+    pub output: Output,
+}
+
+impl TryFrom<InstallArgs> for PostProcessRequest {
+    type Error = anyhow::Error;
+
+    fn try_from(mut args: InstallArgs) -> Result<Self> {
+        let device = args.device.take().context("no disk is named")?;
+        let request = || -> Result<Self> {
+            let boot = BootEdits::try_from(&args)?;
+            if boot.is_empty() {
+                bail!("--post-process-only has nothing to do without a first-boot option");
+            }
+            Ok(Self { device: device.clone(), boot, output: output(&args)? })
+        };
+        request().with_context(|| untouched(&device))
+    }
+}
+
+impl TryFrom<&InstallArgs> for BootEdits {
+    type Error = anyhow::Error;
+
+    fn try_from(args: &InstallArgs) -> Result<Self> {
+        let appended: KernelArgs = args.append_karg.iter().cloned().collect();
+        appended.check_length()?;
+        if args.append_karg.iter().any(|arg| arg.name() == "console") {
+            term::warning("--console would tell GRUB of the console, too; --append-karg does not");
+        }
+        let network = args.copy_network.then(|| NetworkSettings::read(&args.network_dir));
+        Ok(Self {
+            config: config(args)?,
+            network: network.transpose()?.unwrap_or_default(),
+            firstboot: args.firstboot_args.clone(),
+            platform: args.platform.clone(),
+            consoles: args.console.clone(),
+            append: args.append_karg.clone(),
+            delete: args.delete_karg.clone(),
+        })
+    }
+}
+
+fn config(args: &InstallArgs) -> Result<Option<CheckedConfig>> {
+    let mut sources = args.ignition_file.clone();
+    if let Some(url) = &args.ignition_url {
+        let secured = args.ignition_hash.is_some() || args.insecure_ignition;
+        if url.scheme() == "http" && !secured {
+            return Err(anyhow!("{} is not encrypted", fetch::shown(url))).hint(
+                "whoever controls the network would control the config: use https, give its \
+                 digest with --ignition-hash, or accept that with --insecure-ignition",
+            );
+        }
+        sources.push(ConfigSource::Url(url.clone()));
+    }
+    if args.ignition_hash.is_some() && sources.len() != 1 {
+        bail!("--ignition-hash is for one config, not for {}", sources.len());
+    }
+    let loading = Loading { retries: args.fetch_retries, hash: args.ignition_hash.as_ref() };
+    let configs: Result<Vec<CheckedConfig>> =
+        sources.iter().map(|source| CheckedConfig::load(source, loading)).collect();
+    Ok(CheckedConfig::merge(configs?, args.hostname.as_ref()))
+}
+
+fn output(args: &InstallArgs) -> Result<Output> {
+    let audience = match args.progress {
+        ProgressStyle::Auto => Audience::Person,
+        ProgressStyle::Plain => Audience::Lines,
+        ProgressStyle::None => Audience::Nobody,
+        ProgressStyle::Json => {
+            let file = nestos_host::inherited(args.progress_fd);
+            let file = file
+                .with_context(|| format!("file descriptor {} is not open", args.progress_fd))
+                .hint(
+                    "open it in the shell: nestos-installer ... --progress-fd 3 3>progress.json",
+                )?;
+            Audience::Program(Events::new(file))
+        }
+    };
+    Ok(Output { audience, report: args.report.clone() })
 }
 
 /// Returns the top line of an error that comes before the disk is touched.

@@ -11,16 +11,17 @@ mod messages;
 mod user;
 
 use anyhow::{Context, Result, bail};
+use nestos_formats::disk_layout::Arch;
 use nestos_host::cmd::Cmd;
 use nestos_host::disk_use::Sources;
 use nestos_host::term::WithHint;
 use nestos_host::{disks, interrupt, term};
 
 use crate::boot::{self, BootEdits};
-use crate::config::{CheckedConfig, ConfigSource};
+use crate::config::{CheckedConfig, ConfigSource, Loading};
 use crate::fetch::Retries;
 use crate::install;
-use crate::request::{ImageSource, InstallRequest, Vouching, choose_image};
+use crate::request::{Handling, ImageSource, InstallRequest, Output, Vouching, choose_image};
 
 use ask::Answers;
 use cli::WizardArgs;
@@ -79,9 +80,18 @@ fn converse(args: &WizardArgs, messages: &'static Messages) -> Result<Option<Ins
     }
     let config = user::config(&user, &password.hash()?);
     let retries = Retries::from(args.fetch_retries);
-    let config = CheckedConfig::load(&ConfigSource::Text(config), retries)?;
+    let config = CheckedConfig::load(&ConfigSource::Text(config), Loading { retries, hash: None })?;
     let boot = BootEdits { config: Some(config), ..BootEdits::default() };
-    Ok(Some(InstallRequest { device, image, trust, boot, retries }))
+    Ok(Some(InstallRequest {
+        device,
+        image,
+        trust,
+        architecture: Arch::of_this_program(),
+        boot,
+        retries,
+        handling: Handling::default(),
+        output: Output::default(),
+    }))
 }
 
 /// Ends a conversation in which nobody can correct an answer.

@@ -183,7 +183,8 @@ fn a_report_shows_no_secrets() {
 fn a_config_that_cannot_be_fetched_leaves_the_disk_alone() {
     let bench = Bench::new(DISK_SIZE);
     let image = bench.file("image", image());
-    let base = ["--image-file", &image, "--insecure", "--fetch-retries", "0"];
+    let base =
+        ["--image-file", &image, "--insecure", "--fetch-retries", "0", "--insecure-ignition"];
     let gone = serve(vec![Answer::Status(404)]);
     for (option, url) in [
         ("--ignition-url", "http://127.0.0.1:1/c.ign"),

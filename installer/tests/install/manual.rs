@@ -22,5 +22,17 @@ fn manual_pages_are_made_from_the_command_lines() {
         // What packagers use is not for readers.
         assert!(!page.contains("packagers"), "{page}");
     }
-    assert_eq!(fs::read_dir(&man).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(&man).unwrap().count(), 4);
+}
+
+#[test]
+fn completions_know_the_options() {
+    for (shell, text) in
+        [("bash", "--ignition-file"), ("zsh", "--ignition-url"), ("fish", "dry-run")]
+    {
+        let script = installer().args(["completion", shell]).output().unwrap();
+        assert!(script.contains(text), "{shell}: {script}");
+    }
+    let script = installer().args(["completion", "bash"]).output().unwrap();
+    Cmd::new("bash").args(["-n", "-"]).input(script).run().unwrap();
 }

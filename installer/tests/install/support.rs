@@ -86,6 +86,7 @@ fn boot_filesystem(dir: &Path, entry: &str) -> Vec<u8> {
         "grub2/grub.cfg",
         "# CONSOLE-SETTINGS-START\nterminal_input console\n# CONSOLE-SETTINGS-END\nblscfg\n",
     );
+    write("ignition.firstboot", "");
     write(
         "nestos/platforms.json",
         r#"{"metal": {"kernel_arguments": ["console=tty0"]}, "qemu":

@@ -41,12 +41,22 @@ fn a_config_is_fetched_and_plain_http_is_warned_about() {
     }
     let bench = Bench::new(DISK_SIZE);
     let image = bench.file("image", image());
-    for option in ["--ignition-url", "--ignition-file"] {
-        let url = serve(vec![Answer::Whole(CONFIG.into())]);
-        let run = bench.install(["--image-file", &image, "--insecure", option, &url]).ok();
+    let url = serve(vec![Answer::Whole(CONFIG.into())]);
+    let base = ["--image-file", &image, "--insecure"];
+    let sum = Cmd::new("sha512sum").input(CONFIG).output().unwrap();
+    let hash = format!("sha512-{}", sum.split_whitespace().next().unwrap());
+    let install = |args: &[&str]| bench.install(base.iter().chain(args));
+    for args in [&["--ignition-url", &url, "--insecure-ignition"][..], &["--ignition-file", &url]] {
+        let run = install(args).ok();
         assert!(run.stderr.contains("without encryption"), "{}", run.stderr);
         assert_eq!(boot_file(&bench.disk, "/ignition/config.ign"), CONFIG);
     }
+    let run = install(&["--ignition-url", &url, "--ignition-hash", &hash]).ok();
+    assert!(!run.stderr.contains("without encryption"), "{}", run.stderr);
+    install(&["--ignition-url", &url]).fails_with(1, &["is not encrypted", "not touched"]);
+    let other = hash.replace(&hash[20..24], "0000");
+    install(&["--ignition-url", &url, "--ignition-hash", &other])
+        .fails_with(1, &["--ignition-hash asks for", "not touched"]);
 }
 
 #[test]
@@ -60,7 +70,7 @@ fn a_butane_config_is_compiled_and_what_is_odd_is_warned_about() {
                   pasword_hash: $y$j9T$secret\n";
     let file = bench.file("a config", butane);
     let url = serve(vec![Answer::Whole(butane.into())]);
-    for (option, source) in [("--ignition-file", &file), ("--ignition-url", &url)] {
+    for (option, source) in [("--ignition-file", &file), ("--ignition-file", &url)] {
         let run = bench.install(["--image-file", &image, "--insecure", option, source]).ok();
         assert_eq!(
             boot_file(&bench.disk, "/ignition/config.ign"),

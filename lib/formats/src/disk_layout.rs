@@ -48,6 +48,13 @@ pub enum Arch {
 #[error("architecture {0:?} has no disk layout; supported are x86_64 and aarch64")]
 pub struct UnknownArch(String);
 
+impl Arch {
+    /// Returns the architecture that this program was compiled for, if it has a layout.
+    pub fn of_this_program() -> Option<Self> {
+        std::env::consts::ARCH.parse().ok()
+    }
+}
+
 impl FromStr for Arch {
     type Err = UnknownArch;
 

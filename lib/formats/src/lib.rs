@@ -5,6 +5,7 @@ pub mod bls;
 pub mod builds;
 pub mod console;
 pub mod disk_layout;
+pub mod image_note;
 pub mod image_ref;
 pub mod kargs;
 pub mod ostree;

@@ -1,0 +1,92 @@
+//! The command line of `nestos-installer`: types only.
+
+mod install;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use install::{InstallArgs, ProgressStyle};
+
+/// Install NestOS on a disk
+///
+/// The disk keeps no bootable system until the whole image was read and
+/// verified: an install that fails or is interrupted boots nothing, never a
+/// half-written system.
+#[derive(Debug, Parser)]
+#[command(name = "nestos-installer", version, max_term_width = 80, propagate_version = true)]
+#[command(disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write NestOS to a disk; what is not saved there is lost
+    ///
+    /// The image comes from --image-file, --image-url, the live medium that is
+    /// running, or a stream. It may be raw or compressed (gz, xz, zstd); the
+    /// content decides, not the name.
+    ///
+    /// DEVICE is a whole disk such as /dev/sda, or a regular file that stands
+    /// for one (made with: truncate -s 10G FILE).
+    ///
+    /// Arguments, config, image and disk are checked before the disk is
+    /// touched. Exit status: 0 installed, 1 failed, 2 wrong usage.
+    #[command(after_long_help = install::MORE, args_override_self = true)]
+    Install(Box<InstallArgs>),
+    /// Print a script that completes command lines of a shell
+    ///
+    /// For bash: nestos-installer completion bash >
+    /// /usr/share/bash-completion/completions/nestos-installer
+    Completion(CompletionArgs),
+    /// Write the manual pages; for packagers
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+/// Options of `completion`.
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Where to write them
+    #[arg(short = 'C', long, value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_80_columns() {
+        let mut root = Cli::command().term_width(80);
+        root.build();
+        let mut texts = vec![root.render_long_help().to_string()];
+        for sub in root.get_subcommands_mut() {
+            texts.push(sub.render_long_help().to_string());
+            texts.push(sub.render_help().to_string());
+        }
+        for line in texts.iter().flat_map(|t| t.lines()) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}

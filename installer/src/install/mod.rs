@@ -1,0 +1,236 @@
+//! One installation from beginning to end: check everything, say what will be erased, write,
+//! edit `/boot`, seal.
+
+mod judge;
+mod plan;
+pub mod post_process;
+mod report;
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use nestos_formats::image_note::ImageNote;
+use nestos_host::blockdev::ClaimedDisk;
+use nestos_host::gpt_disk::{Partition, Placed, Table};
+use nestos_host::interrupt::Guard;
+use nestos_host::loopdev::LoopDevice;
+use nestos_host::{clock, mount, term};
+use serde_json::json;
+
+use crate::boot::{self, BootEdits};
+use crate::checked::CheckedReader;
+use crate::fetch;
+use crate::progress::Progress;
+use crate::request::{FailedDisk, ImageSource, InstallRequest, Output, untouched};
+use crate::stream::{ImageStream, Piece};
+use crate::trust::{Trust, Verified};
+use crate::write::{self, Unsealed};
+
+pub use plan::{DiskPlan, FirstBootPlan, ImagePlan, PartitionPlan, Plan};
+pub use report::{Outcome, Report};
+
+/// File system of the boot partition.
+const BOOT_FSTYPE: &str = "ext4";
+
+/// Everything checked, nothing touched.
+struct Prepared {
+    disk: ClaimedDisk,
+    stream: ImageStream,
+    table: Table,
+    placed: Placed,
+    edits: BootEdits,
+    boot: Option<Partition>,
+    failed: FailedDisk,
+    plan: Plan,
+}
+
+/// Checks everything that is checked before a disk is touched, and prints the plan.
+pub fn check(mut request: InstallRequest) -> Result<()> {
+    let device = request.device.clone();
+    let output = std::mem::take(&mut request.output);
+    let prepared = prepare(request).with_context(|| untouched(&device))?;
+    announce(&prepared.plan);
+    term::status("partitions afterwards:");
+    prepared.plan.image.partition_lines().iter().for_each(term::status);
+    term::status(format!("dry run: {} was not touched", device.display()));
+    let report = Report {
+        outcome: Outcome::Planned,
+        plan: prepared.plan,
+        image_digest: None,
+        vouched_by: None,
+        verified_written: false,
+        seconds: None,
+    };
+    report.write(output.report.as_ref())
+}
+
+/// Installs. On failure, the error says whether the disk was touched.
+pub fn run(mut request: InstallRequest) -> Result<()> {
+    let output = std::mem::take(&mut request.output);
+    let installed = install(request, &output);
+    match &installed {
+        Ok(report) => output.audience.event(&json!({"event": "installed", "report": report})),
+        Err(e) => output.audience.event(&json!({"event": "failed", "error": format!("{e:#}")})),
+    }
+    let report = installed?;
+    report
+        .write(output.report.as_ref())
+        .context("NestOS is installed, but the report could not be written")
+}
+
+fn install(request: InstallRequest, output: &Output) -> Result<Report> {
+    let start = clock::instant();
+    let device = request.device.clone();
+    let prepared = prepare(request).with_context(|| untouched(&device))?;
+    announce(&prepared.plan);
+    output.audience.event(&json!({"event": "plan", "plan": prepared.plan}));
+    let guard = Guard::start().with_context(|| untouched(&device))?;
+    let mut progress = Progress::new(output.audience.clone());
+    let verified = match perform(&prepared, &mut progress, &guard) {
+        Ok(verified) => verified,
+        Err(cause) => return Err(abandon(&prepared, cause)),
+    };
+    drop(guard);
+    write::announce_partitions(&prepared.disk);
+    term::status(format!("image digest: {}", verified.digest()));
+    term::status(format!("NestOS is installed on {}", device.display()));
+    Ok(Report {
+        outcome: Outcome::Installed,
+        plan: prepared.plan,
+        image_digest: Some(verified.digest().to_string()),
+        vouched_by: None,
+        verified_written: false,
+        seconds: Some(clock::instant().duration_since(start).as_secs_f64()),
+    })
+}
+
+fn prepare(request: InstallRequest) -> Result<Prepared> {
+    let disk = ClaimedDisk::claim(&request.device)?;
+    if !request.boot.is_empty() {
+        boot::check_editable()?;
+    }
+    let stored: Box<dyn Read + Send> = match &request.image {
+        ImageSource::File(path) | ImageSource::Live(path) => Box::new(open_image(path, &disk)?),
+        ImageSource::Url(url) => Box::new(fetch::open(url, request.retries)?),
+    };
+    let image = &request.image;
+    if request.trust == Trust::Insecure {
+        term::warning(format!("{image} is written unverified, as --insecure asks"));
+    }
+    let reader = CheckedReader::new(stored, request.trust)?;
+    let compression = reader.compression();
+    let stream = ImageStream::start(reader)?;
+    let Piece::Bytes(head) = stream.next(|| Ok(()))? else {
+        bail!("{image} is empty");
+    };
+    let table = judge::read_table(&head).with_context(|| format!("{image} holds no disk image"))?;
+    judge::check_fit(&table, &disk)?;
+    let note = ImageNote::find(&head);
+    judge::check_architecture(note.as_ref(), request.architecture)?;
+    if let Some(config) = &request.boot.config {
+        judge::check_config(config, note.as_ref())?;
+    }
+    let placed = table.place(&head, disk.size())?;
+    let boot = if request.boot.is_empty() {
+        None
+    } else {
+        Some(judge::boot_partition(&table).with_context(|| format!("{image} cannot be edited"))?)
+    };
+    if let Some(partition) = &boot {
+        // The whole way to the new /boot, tried on the disk as it is.
+        attach(&disk, &table, partition).map(drop)?;
+    }
+    let plan = Plan {
+        disk: DiskPlan::of(&disk),
+        image: ImagePlan {
+            source: image.to_string(),
+            compression: compression.to_string(),
+            size: table.disk_size(),
+            note,
+            partitions: table.partitions().iter().map(PartitionPlan::from).collect(),
+        },
+        first_boot: FirstBootPlan::of(&request.boot),
+    };
+    let failed = request.handling.failed;
+    Ok(Prepared { disk, stream, table, placed, edits: request.boot, boot, failed, plan })
+}
+
+fn open_image(path: &Path, disk: &ClaimedDisk) -> Result<File> {
+    let open = || -> Result<File> {
+        let file = File::open(path)?;
+        let (image, target) = (file.metadata()?, disk.file().metadata()?);
+        if image.is_dir() {
+            bail!("it is a directory");
+        }
+        if (image.dev(), image.ino()) == (target.dev(), target.ino()) {
+            bail!("the image and the disk are the same file");
+        }
+        Ok(file)
+    };
+    open().with_context(|| format!("cannot open the image {}", path.display()))
+}
+
+/// Says what is about to happen.
+fn announce(plan: &Plan) {
+    plan.image.lines().iter().for_each(term::status);
+    plan.first_boot.lines().iter().for_each(term::status);
+    plan.disk.lines().iter().for_each(term::status);
+}
+
+fn perform(prepared: &Prepared, progress: &mut Progress, guard: &Guard) -> Result<Verified> {
+    let unsealed = Unsealed::begin(&prepared.disk, &prepared.table)?;
+    // The old partitions are gone for the kernel, too: nobody can mount one meanwhile.
+    write::announce_partitions(&prepared.disk);
+    let verified = unsealed.write_body(&prepared.stream, progress, || guard.check())?;
+    if let Some(partition) = &prepared.boot {
+        edit_boot(&prepared.disk, &prepared.table, partition, &prepared.edits)
+            .context("cannot edit /boot of the new system")?;
+    }
+    guard.check()?;
+    unsealed.seal(&prepared.placed, &verified)?;
+    Ok(verified)
+}
+
+fn edit_boot(
+    disk: &ClaimedDisk,
+    table: &Table,
+    partition: &Partition,
+    edits: &BootEdits,
+) -> Result<()> {
+    let device = attach(disk, table, partition)?;
+    let notes = mount::inside(device.path(), BOOT_FSTYPE, || boot::apply(edits, Path::new("/")))?;
+    for note in notes {
+        term::warning(note);
+    }
+    Ok(())
+}
+
+fn attach(disk: &ClaimedDisk, table: &Table, partition: &Partition) -> Result<LoopDevice> {
+    let sector = table.sector_size().bytes();
+    LoopDevice::attach(disk.file(), partition.start, partition.length, sector)
+}
+
+/// The one place that cleans up after a failure.
+fn abandon(prepared: &Prepared, cause: anyhow::Error) -> anyhow::Error {
+    let disk = &prepared.disk;
+    let device = disk.path().display();
+    if prepared.failed == FailedDisk::Preserve {
+        return cause.context(format!(
+            "cannot install on {device}; the disk stays as it is, as --preserve-on-error asks, and \
+             is unbootable"
+        ));
+    }
+    match write::erase_ends(disk) {
+        Ok(()) => {
+            write::announce_partitions(disk);
+            cause.context(format!("cannot install on {device}; the disk was left unbootable"))
+        }
+        Err(e) => {
+            term::warning(format!("{device} could not be erased either: {e:#}"));
+            cause.context(format!("cannot install on {device}; the disk is in an unknown state"))
+        }
+    }
+}

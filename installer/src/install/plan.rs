@@ -1,0 +1,183 @@
+//! What an installation is going to do, as a value: said before the first byte is written, printed
+//! by `--dry-run`, and part of the report.
+
+use nestos_formats::image_note::ImageNote;
+use nestos_host::blockdev::{ClaimedDisk, Kind};
+use nestos_host::gpt_disk::{HEAD_LEN, Partition, Table};
+use serde::Serialize;
+
+use crate::boot::BootEdits;
+
+pub(super) const MIB: u64 = 1024 * 1024;
+
+/// One installation, before it happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The disk.
+    pub disk: DiskPlan,
+    /// The image.
+    pub image: ImagePlan,
+    /// What changes in `/boot`.
+    pub first_boot: FirstBootPlan,
+}
+
+/// The disk of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DiskPlan {
+    /// Path as given, or as found.
+    pub path: String,
+    /// Manufacturer's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes of a sector; nothing for a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sector_size: Option<u32>,
+    /// Partitions that will be lost.
+    pub erased: Vec<PartitionPlan>,
+}
+
+/// A partition of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartitionPlan {
+    /// Number.
+    pub number: usize,
+    /// Name in the table.
+    pub label: String,
+    /// First byte.
+    pub start: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl From<&Partition> for PartitionPlan {
+    fn from(p: &Partition) -> Self {
+        Self { number: p.number, label: p.name.clone(), start: p.start, size: p.length }
+    }
+}
+
+/// The image of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImagePlan {
+    /// Path or address, without secrets.
+    pub source: String,
+    /// How it is stored.
+    pub compression: String,
+    /// Bytes on the disk.
+    pub size: u64,
+    /// What the image says it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<ImageNote>,
+    /// Its partitions.
+    pub partitions: Vec<PartitionPlan>,
+}
+
+/// What changes in `/boot`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FirstBootPlan {
+    /// Whether there is a config.
+    pub config: bool,
+    /// Names of network settings.
+    pub network: Vec<String>,
+    /// Platform instead of the image's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Consoles instead of the platform's.
+    pub consoles: Vec<String>,
+    /// Kernel arguments to add.
+    pub append_kargs: Vec<String>,
+    /// Kernel arguments to remove.
+    pub delete_kargs: Vec<String>,
+}
+
+impl DiskPlan {
+    /// Looks at a disk.
+    pub(super) fn of(disk: &ClaimedDisk) -> Self {
+        let mut head = vec![0; HEAD_LEN];
+        let old = disk.read_at(&mut head, 0).ok().and_then(|()| Table::parse(&head).ok());
+        let partitions = old.iter().flat_map(Table::partitions);
+        Self {
+            path: disk.path().display().to_string(),
+            model: disk.model(),
+            size: disk.size(),
+            sector_size: match disk.kind() {
+                Kind::Device(sector) => Some(sector.bytes()),
+                Kind::File => None,
+            },
+            erased: partitions.map(PartitionPlan::from).collect(),
+        }
+    }
+
+    /// Returns lines for a person: the disk, and what will be lost.
+    pub fn lines(&self) -> Vec<String> {
+        let model = self.model.as_deref().map(|m| format!(" {m},")).unwrap_or_default();
+        let mut lines = vec![format!("disk: {},{model} {} MiB", self.path, self.size / MIB)];
+        if self.erased.is_empty() {
+            lines.push("everything on it will be lost".to_owned());
+        } else {
+            lines.push("everything on it will be lost, its partitions included:".to_owned());
+        }
+        lines.extend(self.erased.iter().map(PartitionPlan::line));
+        lines
+    }
+}
+
+impl PartitionPlan {
+    fn line(&self) -> String {
+        format!("  {:>3} {:<20} {} MiB", self.number, self.label, self.size / MIB)
+    }
+}
+
+impl ImagePlan {
+    /// Returns lines for a person: the image.
+    pub fn lines(&self) -> Vec<String> {
+        let note = self.note.as_ref();
+        let title = note.map(|n| format!("{}, {}, ", n.title, n.architecture)).unwrap_or_default();
+        let packed = &self.compression;
+        vec![
+            format!("image: {} ({packed})", self.source),
+            format!("to be written: {title}{} MiB", self.size.div_ceil(MIB)),
+        ]
+    }
+
+    /// Returns lines for a person: what will be on the disk.
+    pub fn partition_lines(&self) -> Vec<String> {
+        self.partitions.iter().map(PartitionPlan::line).collect()
+    }
+}
+
+impl FirstBootPlan {
+    /// Says what is going to change, without any secret.
+    pub(super) fn of(edits: &BootEdits) -> Self {
+        let texts = |list: &[nestos_formats::kargs::Karg]| {
+            list.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        Self {
+            config: edits.config.is_some(),
+            network: edits.network.names().map(str::to_owned).collect(),
+            platform: edits.platform.as_ref().map(|p| p.as_str().to_owned()),
+            consoles: edits.consoles.iter().map(ToString::to_string).collect(),
+            append_kargs: texts(&edits.append),
+            delete_kargs: texts(&edits.delete),
+        }
+    }
+
+    /// Returns lines for a person.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut add = |what: &str, list: &[String]| {
+            if !list.is_empty() {
+                lines.push(format!("{what}: {}", list.join(" ")));
+            }
+        };
+        add("network settings", &self.network);
+        add("platform", self.platform.as_slice());
+        add("consoles", &self.consoles);
+        add("kernel arguments to add", &self.append_kargs);
+        add("kernel arguments to remove", &self.delete_kargs);
+        let config = if self.config { "the given one" } else { "none: nobody can log in" };
+        lines.insert(0, format!("config of the first boot: {config}"));
+        lines
+    }
+}

@@ -1,0 +1,47 @@
+//! First-boot options for a disk that has an image already: written by somebody else, or while the
+//! config was not known yet.
+
+use anyhow::{Context, Result, anyhow};
+use nestos_formats::image_note::ImageNote;
+use nestos_host::blockdev::{ClaimedDisk, Kind};
+use nestos_host::gpt_disk::{HEAD_LEN, Table};
+use nestos_host::interrupt::Guard;
+use nestos_host::term;
+
+use super::{edit_boot, judge};
+use crate::boot;
+use crate::request::{PostProcessRequest, untouched};
+use crate::write;
+
+/// Applies first-boot options. Each file of `/boot` is replaced whole, the config first: an
+/// interrupted run may be repeated once the config is removed.
+pub fn run(request: &PostProcessRequest) -> Result<()> {
+    let device = request.device.display();
+    let checked = || -> Result<_> {
+        boot::check_editable()?;
+        let disk = ClaimedDisk::claim(&request.device)?;
+        let mut head = vec![0; HEAD_LEN];
+        disk.read_at(&mut head, 0)?;
+        let table = Table::parse(&head).with_context(|| format!("{device} has no image"))?;
+        if let Kind::Device(actual) = disk.kind()
+            && actual != table.sector_size()
+        {
+            return Err(anyhow!("the table of {device} is for other sectors"));
+        }
+        let partition =
+            judge::boot_partition(&table).with_context(|| format!("{device} has no image"))?;
+        if let Some(config) = &request.boot.config {
+            judge::check_config(config, ImageNote::find(&head).as_ref())?;
+        }
+        Ok((disk, table, partition))
+    };
+    let (disk, table, partition) = checked().with_context(|| untouched(&request.device))?;
+    let guard = Guard::start().with_context(|| untouched(&request.device))?;
+    edit_boot(&disk, &table, &partition, &request.boot)
+        .with_context(|| format!("cannot edit /boot of {device}"))?;
+    disk.sync()?;
+    drop(guard);
+    write::announce_partitions(&disk);
+    term::status(format!("the first-boot options are on {device}"));
+    Ok(())
+}
