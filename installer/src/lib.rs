@@ -22,6 +22,7 @@ pub mod options;
 pub mod progress;
 pub mod recreated;
 pub mod request;
+pub mod selector;
 pub mod stream;
 pub mod trust;
 pub mod wizard;

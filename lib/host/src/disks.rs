@@ -4,6 +4,7 @@
 
 mod identity;
 mod probe;
+mod same;
 mod system;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use identity::Transport;
 pub use probe::Probe;
+pub use same::DiskIdentity;
 pub use system::System;
 
 use crate::disk_use::{Sources, Use, node, read_trimmed};
