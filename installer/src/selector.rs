@@ -114,11 +114,10 @@ fn chosen_by_path(path: &Path) -> Result<Chosen> {
     let text = path.to_string_lossy();
     let node = Path::new("/dev").join(path);
     let bare = !text.contains('/') && !path.exists();
-    if bare && !node.exists() {
-        if let Some(word) = nestos_butane::closest(&text, KEYS) {
-            return Err(anyhow!("there is neither a file nor a disk named {text}"))
-                .hint(format!("did you mean the condition `{word}`?"));
-        }
+    let near = nestos_butane::closest(&text, KEYS).filter(|_| bare && !node.exists());
+    if let Some(word) = near {
+        return Err(anyhow!("there is neither a file nor a disk named {text}"))
+            .hint(format!("did you mean the condition `{word}`?"));
     }
     let path = if bare && node.exists() { node } else { path.to_owned() };
     let identity = DiskIdentity::of(&path, Path::new("/sys"));
