@@ -10,4 +10,5 @@ pub mod image_ref;
 pub mod kargs;
 pub mod ostree;
 pub mod platforms;
+pub mod stream_metadata;
 pub mod yaml;
