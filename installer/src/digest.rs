@@ -14,6 +14,13 @@ pub struct Digest([u8; 32]);
 #[error("digest {0:?} is not sha256: followed by 64 hexadecimal digits")]
 pub struct DigestError(String);
 
+impl Digest {
+    /// Returns the hexadecimal digits alone.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 impl From<[u8; 32]> for Digest {
     fn from(bytes: [u8; 32]) -> Self {
         Self(bytes)
