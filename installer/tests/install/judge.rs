@@ -105,6 +105,25 @@ impl Scene {
         verdict.map_err(|half| format!("{} is half a system: {half}", disk.display()))
     }
 
+    /// Requires that an installation failed, gave these reasons, told the truth about the disk and
+    /// left nothing behind.
+    #[track_caller]
+    pub(crate) fn assert_failed(&self, run: Run, disk: &Path, texts: &[&str]) {
+        let stderr = run.fails_with(1, texts).stderr;
+        let verdict = self.judge(disk).unwrap_or_else(|half| panic!("{half}, after:\n{stderr}"));
+        let truth = if stderr.contains("the disk was not touched") {
+            fs::read(disk).unwrap() == self.old
+        } else if stderr.contains("the disk was left unbootable") {
+            verdict == Verdict::Nothing
+        } else {
+            stderr.contains("the disk is in an unknown state")
+        };
+        assert!(truth, "{} has {verdict:?}, after:\n{stderr}", disk.display());
+        assert_released(disk, &self.tmp());
+        let left: Vec<_> = fs::read_dir(self.tmp()).unwrap().collect();
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+
     fn is_old(&self, bytes: &[u8], disk: &Path) -> bool {
         let body = len(MIB)..len(DISK_SIZE - MIB);
         let sector = ..512;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod broken_disk;
 mod busy;
 mod chance;
 mod crash;
@@ -15,6 +16,7 @@ mod option_files;
 mod resume;
 mod server;
 mod storage;
+mod strace;
 mod support;
 mod system;
 mod wizard;

@@ -57,6 +57,12 @@ impl Storage {
         &self.file
     }
 
+    /// Takes the disk away from whoever uses it.
+    pub(crate) fn vanish(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+    }
+
     /// Ends the daemon once everything is written.
     pub(crate) fn end(mut self) {
         self.stop();
