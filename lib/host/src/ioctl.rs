@@ -16,6 +16,7 @@ mod raw {
     nix::ioctl_read!(blk_get_size64, 0x12, 114, u64);
     nix::ioctl_read_bad!(blk_get_sector_size, 0x1268, nix::libc::c_int);
     nix::ioctl_none!(blk_reread_partitions, 0x12, 95);
+    nix::ioctl_write_ptr_bad!(blk_discard, 0x1277, [u64; 2]);
     nix::ioctl_none_bad!(loop_ctl_get_free, 0x4C82);
     nix::ioctl_write_ptr_bad!(loop_configure, 0x4C0A, LoopConfig);
 }
@@ -72,6 +73,14 @@ pub(crate) fn sector_size(device: &File) -> Result<u64, Errno> {
 pub(crate) fn reread_partitions(device: &File) -> Result<(), Errno> {
     // SAFETY: the descriptor is open for the call; there is no argument.
     unsafe { raw::blk_reread_partitions(device.as_raw_fd()) }.map(drop)
+}
+
+/// Tells a block device that the bytes are not needed any more (`BLKDISCARD`); offset and length
+/// are multiples of the sector size.
+pub(crate) fn discard(device: &File, offset: u64, length: u64) -> Result<(), Errno> {
+    let range = [offset, length];
+    // SAFETY: the descriptor is open for the call and the kernel only reads the two numbers.
+    unsafe { raw::blk_discard(device.as_raw_fd(), &raw const range) }.map(drop)
 }
 
 /// Returns the number of a loop device nobody uses, creating one if needed

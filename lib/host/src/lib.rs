@@ -14,5 +14,6 @@ mod ioctl;
 pub mod loopdev;
 pub mod mount;
 pub mod term;
+pub mod wipe;
 
 pub use ioctl::inherited;
