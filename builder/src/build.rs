@@ -207,6 +207,7 @@ impl Session {
         inputs.value("size", image.size_gib.to_string());
         inputs.value("kargs", image.extra_kargs.to_string());
         inputs.value("rootfs", image.rootfs.to_string());
+        inputs.value("ignition", image.ignition.clone().unwrap_or_default());
         inputs.value("platforms", serde_json::to_vec(&self.config.platforms)?);
         Ok(inputs.hex())
     }

@@ -9,7 +9,7 @@ use nestos_host::term;
 
 use super::reader::{self, Reader};
 
-const KEYS: [&str; 4] = ["include", "size", "extra-kargs", "rootfs"];
+const KEYS: [&str; 5] = ["include", "size", "extra-kargs", "rootfs", "ignition"];
 
 /// Keys of other builders' image.yaml that change nothing here.
 const WITHOUT_EFFECT: [&str; 16] = [
@@ -61,6 +61,8 @@ pub(crate) struct ImageConfig {
     pub(crate) extra_kargs: KernelArgs,
     /// File system of the root partition.
     pub(crate) rootfs: RootFs,
+    /// Newest version of Ignition configs that the images read.
+    pub(crate) ignition: Option<String>,
     /// The files that were read.
     pub(crate) files: Vec<PathBuf>,
 }
@@ -71,6 +73,7 @@ pub(crate) fn load(path: &Path) -> Result<ImageConfig> {
         size_gib: 10,
         extra_kargs: KernelArgs::default(),
         rootfs: RootFs::Ext4,
+        ignition: None,
         files: Vec::new(),
     };
     read_into(&mut image, path)?;
@@ -111,6 +114,7 @@ fn set(image: &mut ImageConfig, key: &str, value: &Reader<'_>) -> Result<()> {
                 args.into_iter().for_each(|arg| image.extra_kargs.append_if_missing(arg));
             }
         }
+        "ignition" => image.ignition = Some(spec_version(value)?),
         "rootfs" => {
             image.rootfs = match value.text()?.as_str() {
                 "ext4" => RootFs::Ext4,
@@ -130,6 +134,17 @@ fn set(image: &mut ImageConfig, key: &str, value: &Reader<'_>) -> Result<()> {
     Ok(())
 }
 
+fn spec_version(value: &Reader<'_>) -> Result<String> {
+    let version = value.text()?;
+    let mut numbers = version.split('.');
+    let number = |n: Option<&str>| n.is_some_and(|n| n.parse::<u32>().is_ok());
+    let three = (0..3).all(|_| number(numbers.next())) && numbers.next().is_none();
+    if !three {
+        return Err(value.error("expected the version of an Ignition specification, such as 3.3.0"));
+    }
+    Ok(version)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,11 +156,13 @@ mod tests {
         std::fs::write(path("base.yaml"), "size: 10\nextra-kargs: [a=1, quiet]\n").unwrap();
         std::fs::write(
             path("image.yaml"),
-            "include: base.yaml\nsize: 16\nextra-kargs: [quiet, 'x=\"p q\"']\nrootfs: xfs\n",
+            "include: base.yaml\nsize: 16\nextra-kargs: [quiet, 'x=\"p q\"']\nrootfs: xfs\n\
+             ignition: 3.3.0\n",
         )
         .unwrap();
         let image = load(&path("image.yaml")).unwrap();
         assert_eq!((image.size_gib, image.rootfs), (16, RootFs::Xfs));
+        assert_eq!(image.ignition.as_deref(), Some("3.3.0"));
         assert_eq!(image.extra_kargs.to_string(), "a=1 quiet x=\"p q\"");
     }
 

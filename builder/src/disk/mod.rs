@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nestos_formats::disk_layout::Arch;
+use nestos_formats::image_note::ImageNote;
 use nestos_formats::kargs::KernelArgs;
 use nestos_host::cmd::Cmd;
 
@@ -49,6 +50,16 @@ impl Kind {
             Self::Qemu => "qcow2",
         };
         format!("{name}-{build}-{}.{arch}.{extension}", self.name())
+    }
+}
+
+/// Returns what the image says about itself before it is written anywhere.
+fn note(source: &Source<'_>) -> ImageNote {
+    ImageNote {
+        title: format!("{} {}", source.config.manifest.rojig.name, source.build),
+        architecture: source.arch.to_string(),
+        ignition: source.config.image.ignition.clone(),
+        features: vec![],
     }
 }
 
@@ -108,6 +119,7 @@ impl Parts {
             esp: &self.esp,
             boot: &boot,
             root: &self.root_fs,
+            note: &note(source),
         };
         partition_table::write(&raw, source.arch, size, &contents)?;
         if kind == Kind::Qemu {

@@ -13,6 +13,7 @@ use gpt::mbr::ProtectiveMBR;
 use gpt::partition::Partition;
 use gpt::partition_types::{OperatingSystem, Type};
 use nestos_formats::disk_layout::{Arch, IMAGE_DISK_GUID, MIB, Size, partitions};
+use nestos_formats::image_note::{self, ImageNote};
 use nestos_host::term::WithHint;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -36,6 +37,8 @@ pub(super) struct Contents<'a> {
     pub(super) boot: &'a Path,
     /// Root partition.
     pub(super) root: &'a Path,
+    /// What the image says about itself to installers.
+    pub(super) note: &'a ImageNote,
 }
 
 /// Writes the image at `out`. The disk is as large as its content, or `disk_mib`; the root
@@ -83,6 +86,8 @@ pub(super) fn write(
         file.seek(SeekFrom::Start(MIB))?;
         file.write_all(&bios.core)?;
     }
+    file.seek(SeekFrom::Start(image_note::OFFSET as u64))?;
+    file.write_all(&contents.note.to_bytes()?)?;
     file.sync_all().with_context(|| format!("cannot write {}", out.display()))
 }
 
@@ -180,7 +185,8 @@ mod tests {
             path
         };
         let (esp, boot, root) = (file("esp", 127), file("boot", 384), file("root", 100));
-        let contents = Contents { bios: None, esp: &esp, boot: &boot, root: &root };
+        let note = ImageNote { title: "NestOS 1".to_owned(), ..ImageNote::default() };
+        let contents = Contents { bios: None, esp: &esp, boot: &boot, root: &root, note: &note };
         let out = dir.path().join("disk");
         write(&out, Arch::X86_64, None, &contents).unwrap();
         let json = Cmd::new("sfdisk").arg("--json").arg(&out).output().unwrap();
@@ -208,6 +214,8 @@ mod tests {
                 ((1 + 1 + 127 + 384) * 2048, 100 * 2048, "root"),
             ]
         );
+        let head = std::fs::read(&out).unwrap();
+        assert_eq!(ImageNote::find(&head), Some(note));
         Cmd::new("sfdisk").args(["--verify"]).arg(&out).run().unwrap();
     }
 
@@ -216,7 +224,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
         File::create(&root).unwrap().set_len(100 * MIB).unwrap();
-        let contents = Contents { bios: None, esp: &root, boot: &root, root: &root };
+        let note = ImageNote { title: "NestOS 1".to_owned(), ..ImageNote::default() };
+        let contents = Contents { bios: None, esp: &root, boot: &root, root: &root, note: &note };
         let err = write(&dir.path().join("disk"), Arch::X86_64, Some(600), &contents).unwrap_err();
         let text = format!("{err:#}");
         assert!(text.contains("has 600 MiB; its content needs 614 MiB"), "{text}");

@@ -78,7 +78,7 @@ mod tests {
         head[OFFSET..OFFSET + bytes.len()].copy_from_slice(&bytes);
         assert_eq!(ImageNote::find(&head).as_ref(), Some(&note));
         assert!(note.has(RECREATE_SYSTEM) && !note.has("x"));
-        head[OFFSET + 30] = b'}';
+        head[OFFSET + MAGIC.len()] = b'}';
         assert_eq!(ImageNote::find(&head), None);
         assert_eq!(ImageNote::find(&head[..OFFSET]), None);
         let long = ImageNote { title: "x".repeat(LIMIT), ..note };
