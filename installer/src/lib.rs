@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod digest;
+pub mod download;
 pub mod fetch;
 pub mod findings;
 pub mod first_boot;

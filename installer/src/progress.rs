@@ -22,6 +22,8 @@ pub enum Phase {
     Write,
     /// What was written is read back.
     Verify,
+    /// A file is downloaded.
+    Download,
 }
 
 impl Phase {
@@ -30,6 +32,7 @@ impl Phase {
         match self {
             Self::Write => "write",
             Self::Verify => "verify",
+            Self::Download => "download",
         }
     }
 
@@ -37,6 +40,7 @@ impl Phase {
         match self {
             Self::Write => "written",
             Self::Verify => "read back",
+            Self::Download => "downloaded",
         }
     }
 }

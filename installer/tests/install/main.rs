@@ -17,6 +17,7 @@ mod resume;
 mod server;
 mod storage;
 mod strace;
+mod streams;
 mod support;
 mod system;
 mod wizard;
