@@ -1,0 +1,158 @@
+//! Disks that somebody uses, freed by the commands that the refusal names.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use nestos_host::blockdev::ClaimedDisk;
+use nestos_host::cmd::Cmd;
+use nestos_host::disk_use::{Sources, release};
+use nestos_host::term::error_lines;
+
+use crate::support::{Bench, Loop, MIB, loop_devices};
+
+/// A loop device with an ext4 file system.
+fn formatted(bench: &Bench) -> Loop {
+    Cmd::new("mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(&bench.disk).run().unwrap();
+    Loop::attach(&bench.disk, &[])
+}
+
+fn mount(options: &[&str], what: &Path, place: &Path) {
+    fs::create_dir_all(place).unwrap();
+    Cmd::new("mount").args(options).arg(what).arg(place).run().unwrap();
+}
+
+/// Releases a disk and returns what was announced, or how it was refused.
+fn released(disk: &Path) -> Result<Vec<String>, String> {
+    let mut said = Vec::new();
+    match release(disk, &Sources::system(), |line| said.push(line.trim().to_owned())) {
+        Ok(_) => Ok(said),
+        Err(e) => Err(error_lines(&e).join("\n")),
+    }
+}
+
+/// A program of a test, ended when dropped.
+struct Running(Child);
+
+impl Running {
+    /// Starts a shell script that says when it is ready.
+    fn start(wrapper: &[&str], script: &str, args: &[&Path]) -> Self {
+        let words = wrapper.iter().copied().chain(["sh", "-c", script, "sh"]);
+        let words: Vec<&str> = words.collect();
+        let cmd = Cmd::new(words[0]).args(&words[1..]).args(args);
+        let mut child = cmd.spawn(Stdio::null(), Stdio::piped(), Stdio::inherit()).unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Self(child)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn mounts_over_and_beside_each_other_are_ended_in_order() {
+    if !loop_devices("mounts_over_and_beside_each_other_are_ended_in_order") {
+        return;
+    }
+    let bench = Bench::new(32 * MIB);
+    let disk = formatted(&bench);
+    let at = |name: &str| bench.dir.path().join(name);
+    mount(&[], &disk.0, &at("a place"));
+    mount(&["-t", "tmpfs"], Path::new("none"), &at("a place/inside"));
+    mount(&["--bind"], &at("a place"), &at("bound"));
+    File::create(at("a place/image")).unwrap().set_len(4 * MIB).unwrap();
+    Cmd::new("mke2fs").args(["-q", "-F"]).arg(at("a place/image")).run().unwrap();
+    let inner = Cmd::new("losetup").args(["--find", "--show"]).arg(at("a place/image")).output();
+    let inner = inner.unwrap().trim().to_owned();
+    mount(&[], Path::new(&inner), &at("inner"));
+    let refused = ClaimedDisk::claim(&disk.0).unwrap_err();
+    assert!(error_lines(&refused).join("\n").contains("a place"));
+
+    let said = released(&disk.0).unwrap();
+    let commands = said.iter().position(|l| l == "by these commands:").unwrap();
+    let root = bench.dir.path().display();
+    assert_eq!(
+        said[commands + 1..],
+        [
+            format!("umount {root}/bound"),
+            format!("umount '{root}/a place/inside'"),
+            format!("umount {root}/inner"),
+            format!("losetup --detach {inner}"),
+            format!("umount '{root}/a place'"),
+        ]
+    );
+    ClaimedDisk::claim(&disk.0).unwrap();
+}
+
+#[test]
+fn swap_is_ended() {
+    if !loop_devices("swap_is_ended") {
+        return;
+    }
+    let bench = Bench::new(32 * MIB);
+    let disk = Loop::attach(&bench.disk, &[]);
+    Cmd::new("mkswap").arg(&disk.0).run().unwrap();
+    Cmd::new("swapon").arg(&disk.0).run().unwrap();
+    let said = released(&disk.0).unwrap();
+    assert!(said.contains(&format!("swapoff {}", disk.0.display())), "{said:?}");
+    ClaimedDisk::claim(&disk.0).unwrap();
+}
+
+#[test]
+fn a_program_at_work_on_the_disk_is_named_and_left_alone() {
+    if !loop_devices("a_program_at_work_on_the_disk_is_named_and_left_alone") {
+        return;
+    }
+    let bench = Bench::new(32 * MIB);
+    let disk = formatted(&bench);
+    let place = bench.dir.path().join("place");
+    mount(&[], &disk.0, &place);
+    let mut program = Running::start(&[], "cd \"$1\" && echo ready && exec sleep 60", &[&place]);
+    let pid = program.0.id();
+    let refused = released(&disk.0).unwrap_err();
+    for text in [&format!("(process {pid})"), "nothing was changed", &format!("kill {pid}")] {
+        assert!(refused.contains(text), "no {text:?} in:\n{refused}");
+    }
+    assert!(program.0.try_wait().unwrap().is_none(), "the program was ended");
+    drop(program);
+    released(&disk.0).unwrap();
+    ClaimedDisk::claim(&disk.0).unwrap();
+}
+
+#[test]
+fn a_mount_that_only_another_namespace_has_is_named_and_ended_there() {
+    if !loop_devices("a_mount_that_only_another_namespace_has_is_named_and_ended_there") {
+        return;
+    }
+    let bench = Bench::new(32 * MIB);
+    let disk = formatted(&bench);
+    let place = bench.dir.path().join("place");
+    fs::create_dir(&place).unwrap();
+    let script = "mount \"$1\" \"$2\" && echo ready && exec sleep 60";
+    let wrapper = ["unshare", "--mount", "--propagation", "private"];
+    let program = Running::start(&wrapper, script, &[&disk.0, &place]);
+    let refused = error_lines(&ClaimedDisk::claim(&disk.0).unwrap_err()).join("\n");
+    let named = format!("(process {})", program.0.id());
+    assert!(refused.contains("in the mount namespace of "), "{refused}");
+    assert!(refused.contains(&named), "{refused}");
+    assert!(refused.contains(&format!("nsenter --target {}", program.0.id())), "{refused}");
+    released(&disk.0).unwrap();
+    ClaimedDisk::claim(&disk.0).unwrap();
+}
+
+#[test]
+fn a_free_disk_needs_no_release() {
+    if !loop_devices("a_free_disk_needs_no_release") {
+        return;
+    }
+    let bench = Bench::new(32 * MIB);
+    let disk = Loop::attach(&bench.disk, &[]);
+    assert_eq!(released(&disk.0), Ok(vec![]));
+}
