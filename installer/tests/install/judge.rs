@@ -79,6 +79,16 @@ impl Scene {
         path
     }
 
+    /// Puts the old system back on the first disk.
+    pub(crate) fn renew(&self) {
+        fs::write(&self.bench.disk, &self.old).unwrap();
+    }
+
+    /// Reads the image.
+    pub(crate) fn image(&self) -> Vec<u8> {
+        fs::read(&self.args[1]).unwrap()
+    }
+
     /// The installer with the arguments of the scene; temporary files go to a place of their own.
     pub(crate) fn installer(&self, disk: &Path) -> Cmd {
         installer().env("TMPDIR", self.tmp()).arg("install").arg(disk).args(&self.args)

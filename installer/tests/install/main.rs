@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod broken_disk;
+mod broken_source;
 mod busy;
 mod chance;
 mod crash;
