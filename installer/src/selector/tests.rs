@@ -7,7 +7,7 @@ use super::*;
 const GB: u64 = 1_000_000_000;
 
 fn disk(device: &str, size: u64, transport: Transport) -> Disk {
-    Disk { device: device.to_owned(), size, transport, ..Disk::default() }
+    Disk { device: device.to_owned(), size, transport, probed: true, ..Disk::default() }
 }
 
 fn busy() -> Option<Obstacle> {
@@ -189,6 +189,12 @@ fn loop_devices_are_selected_only_by_their_path() {
     assert!(refusal("smallest", only_loop).contains("this machine has no disks"));
     assert!(resolve("transport=loop", only_loop).is_err());
     assert!(resolve("path=/dev/loop*,transport=loop", only_loop).is_ok());
+}
+
+#[test]
+fn a_disk_that_could_not_be_read_is_not_taken_for_an_empty_one() {
+    let unread = Disk { probed: false, ..disk("/dev/vda", GB, Transport::Virtio) };
+    assert!(refusal("empty", &[unread]).contains("does not match: empty"));
 }
 
 #[test]

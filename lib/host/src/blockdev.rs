@@ -77,9 +77,7 @@ impl ClaimedDisk {
             .custom_flags((OFlag::O_EXCL | OFlag::O_CLOEXEC).bits())
             .open(path);
         let file = match opened {
-            Err(e) if e.raw_os_error() == Some(Errno::EBUSY as i32) => {
-                return disk_use::refuse(path, &sysfs);
-            }
+            Err(e) if is_busy(&e) => return disk_use::refuse(path, &sysfs),
             other => opened_for_writing(path, other)?,
         };
         lock_out_udev(path, &file)?;
@@ -93,10 +91,13 @@ impl ClaimedDisk {
         })?;
         let disk = Self { path: path.to_owned(), file, kind: Kind::Device(sector), size };
         // Nothing changes yet: the kernel refuses while a program has a partition open.
-        disk.reread_partitions()
-            .with_context(|| format!("cannot claim {}: a partition of it is open", path.display()))
-            .hint(format!("find the program with: fuser -v {}*", path.display()))?;
-        Ok(disk)
+        match disk.reread_partitions() {
+            Ok(_) => Ok(disk),
+            Err(e) if e.downcast_ref::<io::Error>().is_some_and(is_busy) => {
+                disk_use::refuse(path, &sysfs)
+            }
+            Err(e) => Err(e).with_context(|| format!("cannot claim {}", path.display())),
+        }
     }
 
     fn claim_file(path: &Path) -> Result<Self> {
@@ -218,6 +219,10 @@ pub enum Reread {
     Done,
     /// The kernel keeps no table of this disk.
     NotNeeded,
+}
+
+fn is_busy(e: &io::Error) -> bool {
+    e.raw_os_error() == Some(Errno::EBUSY as i32)
 }
 
 fn opened_for_writing(path: &Path, opened: io::Result<File>) -> Result<File> {

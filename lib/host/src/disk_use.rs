@@ -15,7 +15,7 @@ use anyhow::{Result, anyhow};
 
 pub use release::{commands, release};
 
-use crate::disks::{Offer, Probe};
+use crate::disks::{self, Offer, Probe};
 use crate::term::WithHint;
 
 /// One use of a disk.
@@ -199,8 +199,25 @@ pub(crate) fn refuse<T>(path: &Path, sysfs: &Path) -> Result<T> {
         .ok()
         .and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()))
         .unwrap_or_default();
-    let (text, advice) = describe(path, &Sources::system().uses_and_programs(&name));
+    let sources = Sources::system();
+    let mut uses = sources.uses_and_programs(&name);
+    uses.extend(pool_on(&sources, path));
+    let (text, advice) = describe(path, &uses);
     Err(anyhow!(text)).hint(advice)
+}
+
+/// Returns the ZFS pool on a disk: the kernel tells nobody that it uses the disk.
+fn pool_on(sources: &Sources, path: &Path) -> Option<Use> {
+    let name = sources.name_of(path);
+    let disk =
+        disks::all(sources).into_iter().find(|d| sources.name_of(Path::new(&d.device)) == name)?;
+    let partitions = disk.partitions.iter().map(|p| (&p.device, &p.content));
+    let mut contents = partitions.chain([(&disk.device, &disk.content)]);
+    let (device, content) =
+        contents.find(|(_, c)| c.as_ref().is_some_and(|c| c.kind == "zfs_member"))?;
+    let pool = content.as_ref()?.label.clone()?;
+    let what = format!("part of the ZFS pool {pool}");
+    Some(Use { device: device.clone(), what, free: Free::run(&["zpool", "export", &pool]) })
 }
 
 fn describe(path: &Path, uses: &[Use]) -> (String, String) {

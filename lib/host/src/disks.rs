@@ -47,6 +47,8 @@ pub struct Disk {
     pub rotational: bool,
     /// Whether its medium can be taken out.
     pub removable: bool,
+    /// Whether its content could be looked at; if not, what it holds is unknown.
+    pub probed: bool,
     /// What fills the whole disk: a file system, an LVM physical volume, a RAID member.
     pub content: Option<Content>,
     /// Kind of partition table: `gpt`, `dos`.
@@ -62,9 +64,10 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Returns whether it holds neither partitions nor anything that was recognised.
+    /// Returns whether it was looked at and holds neither partitions nor anything recognised.
     pub fn is_empty(&self) -> bool {
-        self.partitions.is_empty() && self.content.is_none() && self.table.is_none()
+        let blank = self.partitions.is_empty() && self.content.is_none() && self.table.is_none();
+        self.probed && blank
     }
 }
 
@@ -254,6 +257,7 @@ fn read(sources: &Sources, dir: &Path, name: &str, links: &Links) -> Option<Disk
         links: links.get(name).cloned().unwrap_or_default(),
         rotational: text("queue/rotational") == "1",
         removable: text("removable") == "1",
+        probed: false,
         content: None,
         table: None,
         partitions: partitions(sources, dir),

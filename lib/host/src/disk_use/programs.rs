@@ -28,15 +28,17 @@ pub(super) fn on(tree: &Tree<'_>) -> Vec<Use> {
         let links = ["cwd", "root", "exe"].map(|name| dir.join(name)).into_iter().chain(fds);
         let opened: BTreeSet<String> = links.filter_map(|link| ours.open_in(&link)).collect();
         for device in opened {
-            let (what, free) = if pid == own {
-                (
-                    format!("open in this program (process {pid})"),
-                    "take the files it was given from another disk".to_owned(),
-                )
-            } else {
+            let (what, advice) = if pid != own {
                 (format!("open in {program} (process {pid})"), format!("end {program}: kill {pid}"))
+            } else if ours.nodes.contains(&device) {
+                // That is the attempt to claim the disk.
+                continue;
+            } else {
+                let advice =
+                    format!("start this program outside {device}, with files from elsewhere");
+                (format!("open in this program (process {pid})"), advice)
             };
-            found.push(Use { device, what, free: Free::Ask(free) });
+            found.push(Use { device, what, free: Free::Ask(advice) });
         }
     }
     found

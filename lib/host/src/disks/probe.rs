@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -29,7 +30,10 @@ impl Probe {
     pub(super) fn look_at(&self, disks: &mut [Disk]) {
         let text = match self {
             Self::Blkid => run(disks),
-            Self::Recorded(text) => text.clone(),
+            Self::Recorded(text) => {
+                disks.iter_mut().for_each(|d| d.probed = true);
+                text.clone()
+            }
             Self::Skip => return,
         };
         let found = parse(&text);
@@ -55,43 +59,51 @@ fn content(values: &BTreeMap<String, String>) -> Option<Content> {
     Some(Content { kind, label: values.get("LABEL").filter(|l| !l.is_empty()).cloned() })
 }
 
-/// Starts one blkid for each disk, so that a dead one holds up no other.
-fn run(disks: &[Disk]) -> String {
-    let mut running: Vec<Child> = Vec::new();
+/// Runs one blkid for each disk, so that a dead one holds up no other, and returns what they print.
+fn run(disks: &mut [Disk]) -> String {
+    let mut running: Vec<(&mut Disk, Child)> = Vec::new();
     for disk in disks {
         let devices = disk.partitions.iter().map(|p| &p.device).chain([&disk.device]);
         let cmd = Cmd::new("blkid").args(["--probe", "--output", "export"]).args(devices);
         // Without blkid the disks are listed all the same.
-        running.extend(cmd.spawn(Stdio::null(), Stdio::piped(), Stdio::null()));
+        if let Ok(child) = cmd.spawn(Stdio::null(), Stdio::piped(), Stdio::piped()) {
+            running.push((disk, child));
+        }
     }
     let mut text = String::new();
     let mut waited = Duration::ZERO;
-    while !running.is_empty() {
-        running.retain_mut(|child| {
+    while !running.is_empty() && waited < PATIENCE {
+        running.retain_mut(|(disk, child)| {
             // What it prints fits into a pipe, so it ends without being read.
-            let ended = !matches!(child.try_wait(), Ok(None));
-            if let Some(out) = child.stdout.as_mut().filter(|_| ended) {
-                let mut bytes = Vec::new();
-                if out.read_to_end(&mut bytes).is_ok() {
-                    text.push_str(&String::from_utf8_lossy(&bytes));
-                    text.push('\n');
-                }
+            if matches!(child.try_wait(), Ok(None)) {
+                return true;
             }
-            !ended
+            let (printed, complaint) = (rest(child.stdout.take()), rest(child.stderr.take()));
+            // It says nothing about a node that is missing.
+            disk.probed = complaint.is_empty() && Path::new(&disk.device).exists();
+            text.push_str(&printed);
+            text.push('\n');
+            false
         });
-        if waited >= PATIENCE {
-            for child in &mut running {
-                // It may not even die while the kernel waits for the disk: nobody waits for it.
-                drop(child.kill());
-            }
-            break;
-        }
         if !running.is_empty() {
             std::thread::sleep(PAUSE);
             waited += PAUSE;
         }
     }
+    for (_, child) in &mut running {
+        // It may not even die while the kernel waits for the disk: nobody waits for it.
+        drop(child.kill());
+    }
     text
+}
+
+/// Reads what an ended program left in a pipe.
+fn rest(pipe: Option<impl Read>) -> String {
+    let mut bytes = Vec::new();
+    match pipe.map(|mut pipe| pipe.read_to_end(&mut bytes)) {
+        Some(Ok(_)) => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => String::new(),
+    }
 }
 
 /// Reads the blocks of `KEY=value` lines, by device.
