@@ -12,12 +12,18 @@ use nestos_host::exit::Exit;
 use nestos_host::{interrupt, term};
 use nestos_installer::cli::{Cli, Command, InstallArgs};
 use nestos_installer::install::post_process;
+use nestos_installer::list_stream::Layout;
 use nestos_installer::request::{InstallRequest, PostProcessRequest};
-use nestos_installer::{install, man, options};
+use nestos_installer::{download, install, list_stream, man, options};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Install(args) => with_option_files(*args).and_then(run),
+        Command::Download(args) => download::run(&args.into()),
+        Command::ListStream(args) => {
+            let layout = if args.json { Layout::Json } else { Layout::Table };
+            list_stream::run(&args.from.source(), layout, args.fetch_retries)
+        }
         Command::Completion(args) => {
             let mut command = Cli::command();
             clap_complete::generate(

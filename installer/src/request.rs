@@ -17,9 +17,12 @@ use crate::config::{CheckedConfig, ConfigSource, Loading};
 use crate::digest::Digest;
 use crate::fetch::{self, Retries};
 use crate::first_boot::NetworkSettings;
-use crate::live;
 use crate::progress::{Audience, Events};
-use crate::trust::Trust;
+use crate::selector::DeviceSpec;
+use crate::source::{self, StreamSource};
+
+/// Stream that is meant when none is named.
+pub const DEFAULT_STREAM: &str = "stable";
 
 /// Where an image comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,43 @@ impl fmt::Display for ImageSource {
             Self::Url(url) => fetch::shown(url).fmt(f),
         }
     }
+}
+
+/// Which image is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageChoice {
+    /// A local file.
+    File(PathBuf),
+    /// A web server.
+    Url(Url),
+    /// The newest of a stream.
+    Stream(StreamSource),
+    /// The live medium's own.
+    Live,
+    /// The live medium's own; where there is none, the newest of a stream.
+    LiveOrStream(StreamSource),
+}
+
+impl ImageChoice {
+    /// Takes a file or an address that was given, else the live medium's image.
+    pub fn given_or_live(file: Option<PathBuf>, url: Option<Url>) -> Result<Self> {
+        let given = file.map(Self::File).or(url.map(Self::Url));
+        given.map_or_else(|| Ok(Self::LiveOrStream(stable()?)), Ok)
+    }
+}
+
+fn stable() -> Result<StreamSource> {
+    let base = fetch::parse_url(source::BASE_URL)?;
+    Ok(StreamSource { name: DEFAULT_STREAM.parse()?, base })
+}
+
+/// What the command line says about trust.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// `--image-digest`.
+    pub digest: Option<Digest>,
+    /// `--insecure`.
+    pub unsigned: Unsigned,
 }
 
 /// The value of `ignition.platform.id`.
@@ -70,10 +110,34 @@ impl FromStr for PlatformId {
 }
 
 /// What is done with the disk besides writing it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Handling {
+    /// What is done about a disk that is in use.
+    pub holders: Holders,
+    /// What is done with the rest of the disk.
+    pub rest: Rest,
     /// What becomes of a disk on which the installation failed.
     pub failed: FailedDisk,
+}
+
+/// What is done about a disk that is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Holders {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// What uses it is ended.
+    Release,
+}
+
+/// What is done with what the image does not cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rest {
+    /// It stays on the disk; no table leads to it.
+    #[default]
+    Leave,
+    /// What anything could recognise is erased, and the rest is discarded.
+    Wipe,
 }
 
 /// What becomes of a disk on which the installation failed.
@@ -99,11 +163,11 @@ pub struct Output {
 #[derive(Debug)]
 pub struct InstallRequest {
     /// The disk.
-    pub device: PathBuf,
+    pub device: DeviceSpec,
     /// The image.
-    pub image: ImageSource,
-    /// What vouches for the image.
-    pub trust: Trust,
+    pub image: ImageChoice,
+    /// What has to vouch for it.
+    pub proof: Proof,
     /// CPU architecture that the image has to be for.
     pub architecture: Option<Arch>,
     /// What changes in `/boot`.
@@ -124,20 +188,21 @@ impl TryFrom<InstallArgs> for InstallRequest {
         let request = || -> Result<Self> {
             let output = output(&args)?;
             let boot = BootEdits::try_from(&args)?;
-            let file = args.image_file.map(ImageSource::File);
-            let given = file.or(args.image_url.map(ImageSource::Url));
-            let vouching = Vouching { digest: args.image_digest, insecure: args.insecure.into() };
-            let (image, trust) = choose_image(given, vouching)?;
+            let proof = Proof { digest: args.image_digest, unsigned: args.insecure.into() };
             let failed =
                 if args.preserve_on_error { FailedDisk::Preserve } else { FailedDisk::Erase };
             Ok(Self {
                 device: device.clone(),
-                image,
-                trust,
+                image: image(&args)?,
+                proof,
                 architecture: args.architecture.or_else(Arch::of_this_program),
                 boot,
                 retries: args.fetch_retries,
-                handling: Handling { failed },
+                handling: Handling {
+                    holders: if args.release_holders { Holders::Release } else { Holders::Refuse },
+                    rest: if args.wipe { Rest::Wipe } else { Rest::Leave },
+                    failed,
+                },
                 output,
             })
         };
@@ -145,11 +210,27 @@ impl TryFrom<InstallArgs> for InstallRequest {
     }
 }
 
+fn image(args: &InstallArgs) -> Result<ImageChoice> {
+    let mut stream = stable()?;
+    if let Some(base) = &args.stream_base_url {
+        stream.base = base.clone();
+    }
+    if let Some(name) = &args.stream {
+        stream.name = name.clone();
+        return Ok(ImageChoice::Stream(stream));
+    }
+    match ImageChoice::given_or_live(args.image_file.clone(), args.image_url.clone())? {
+        ImageChoice::LiveOrStream(_) if args.offline => Ok(ImageChoice::Live),
+        ImageChoice::LiveOrStream(_) => Ok(ImageChoice::LiveOrStream(stream)),
+        given => Ok(given),
+    }
+}
+
 /// First-boot options for a disk that has an image.
 #[derive(Debug)]
 pub struct PostProcessRequest {
     /// The disk.
-    pub device: PathBuf,
+    pub device: DeviceSpec,
     /// What changes in `/boot`.
     pub boot: BootEdits,
     /// Who hears what.
@@ -234,14 +315,15 @@ fn output(args: &InstallArgs) -> Result<Output> {
 }
 
 /// Returns the top line of an error that comes before the disk is touched.
-pub fn untouched(device: &std::path::Path) -> String {
-    format!("cannot install on {}; the disk was not touched", device.display())
+pub fn untouched(device: &DeviceSpec) -> String {
+    format!("cannot install on {device}; the disk was not touched")
 }
 
 /// Whether an image that nothing vouches for is accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unsigned {
     /// Refused.
+    #[default]
     Refuse,
     /// Accepted, as `--insecure` asks.
     Accept,
@@ -253,61 +335,9 @@ impl From<bool> for Unsigned {
     }
 }
 
-/// What the command line says about trust.
-#[derive(Debug, Clone, Copy)]
-pub struct Vouching {
-    /// `--image-digest`.
-    pub digest: Option<Digest>,
-    /// `--insecure`.
-    pub insecure: Unsigned,
-}
-
-/// Settles which image is written and what vouches for it; without a given one, the live
-/// medium's.
-pub fn choose_image(
-    given: Option<ImageSource>,
-    vouching: Vouching,
-) -> Result<(ImageSource, Trust)> {
-    let image = match given {
-        Some(image) => image,
-        None => live::image()
-            .map(ImageSource::Live)
-            .ok_or_else(|| anyhow!("no image was given, and no live medium offers one"))
-            .hint(format!(
-                "give --image-file or --image-url; a live medium's image is looked for in {}",
-                live::DIRECTORIES.join(", ")
-            ))?,
-    };
-    let trust = match (vouching.digest, vouching.insecure, &image) {
-        (Some(digest), _, _) => Trust::Digest(digest),
-        (None, _, ImageSource::Live(_)) => Trust::LiveMedium,
-        (None, Unsigned::Accept, _) => Trust::Insecure,
-        (None, Unsigned::Refuse, _) => {
-            return Err(anyhow!("nothing vouches for the image {image}")).hint(
-                "give its digest with --image-digest sha256:HEX, or accept it unverified with \
-                 --insecure",
-            );
-        }
-    };
-    Ok((image, trust))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_image_from_elsewhere_needs_a_digest_or_insecure() {
-        let file = || Some(ImageSource::File(PathBuf::from("x.raw")));
-        let digest = Digest::from([1; 32]);
-        let vouch = |digest, insecure| Vouching { digest, insecure };
-        assert!(choose_image(file(), vouch(None, Unsigned::Refuse)).is_err());
-        let (_, trust) = choose_image(file(), vouch(None, Unsigned::Accept)).unwrap();
-        assert_eq!(trust, Trust::Insecure);
-        // A digest is checked even when an unverified image would be accepted.
-        let (_, trust) = choose_image(file(), vouch(Some(digest), Unsigned::Accept)).unwrap();
-        assert_eq!(trust, Trust::Digest(digest));
-    }
 
     #[test]
     fn platforms_have_plain_names() {

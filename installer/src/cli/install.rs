@@ -6,6 +6,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use nestos_formats::console::Console;
 use nestos_formats::disk_layout::Arch;
 use nestos_formats::kargs::Karg;
+use nestos_formats::stream_metadata::StreamName;
 use reqwest::Url;
 
 use crate::config::{ConfigHash, ConfigSource};
@@ -13,6 +14,7 @@ use crate::digest::Digest;
 use crate::fetch::{self, Retries};
 use crate::first_boot::{FirstbootArgs, Hostname};
 use crate::request::PlatformId;
+use crate::selector::DeviceSpec;
 
 pub(super) const MORE: &str = "\
 OPTION FILES
@@ -32,8 +34,8 @@ EXAMPLES
   See what would be erased and written:
     nestos-installer install /dev/sda --dry-run
 
-  Use a serial console for GRUB and the kernel:
-    nestos-installer install /dev/sda --console ttyS0,115200n8 \\
+  The only NVMe disk, with a serial console for GRUB and the kernel:
+    nestos-installer install transport=nvme --console ttyS0,115200n8 \\
         --ignition-url https://config.example.com/node1.ign";
 
 /// How progress is shown.
@@ -51,12 +53,12 @@ pub enum ProgressStyle {
 
 /// Options of `install`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("image").args(["image_file", "image_url"]))]
+#[command(group = ArgGroup::new("image").args(["image_file", "image_url", "stream"]))]
 #[command(group = ArgGroup::new("ignition").args(["ignition_file", "ignition_url"]).multiple(true))]
 pub struct InstallArgs {
     /// Disk to install to
     #[arg(value_name = "DEVICE", required_unless_present = "config_file")]
-    pub device: Option<PathBuf>,
+    pub device: Option<DeviceSpec>,
 
     /// Options from a YAML file; may be repeated
     #[arg(short = 'c', long, value_name = "PATH", help_heading = "Options")]
@@ -82,6 +84,17 @@ pub struct InstallArgs {
     #[arg(short = 'u', long, value_name = "URL", value_parser = fetch::parse_url,
           help_heading = "Image")]
     pub image_url: Option<Url>,
+
+    /// Newest image of a stream
+    ///
+    /// Without any image option the running live medium's image is taken, and
+    /// where there is none, that of the stream "stable".
+    #[arg(short = 's', long, value_name = "NAME", help_heading = "Image")]
+    pub stream: Option<StreamName>,
+
+    /// Where the metadata of streams is: NAME.json is added
+    #[arg(long, value_name = "URL", value_parser = fetch::parse_url, help_heading = "Image")]
+    pub stream_base_url: Option<Url>,
 
     /// CPU architecture of the image [default: this machine's]
     #[arg(short = 'a', long, value_name = "NAME", help_heading = "Image")]
@@ -186,6 +199,21 @@ pub struct InstallArgs {
     )]
     pub network_dir: PathBuf,
 
+    /// Erase the rest of the disk, too
+    ///
+    /// Signatures of RAID, LVM, ZFS and file systems are erased at both ends of
+    /// the disk and of its partitions, and what is not saved is discarded where
+    /// the disk can do that.
+    #[arg(long, help_heading = "Disk")]
+    pub wipe: bool,
+
+    /// Free a disk that is in use
+    ///
+    /// Unmounts file systems, ends swapping, stops LVM, RAID and encryption on
+    /// it, after showing each command. Programs are not ended.
+    #[arg(long, help_heading = "Disk")]
+    pub release_holders: bool,
+
     /// Leave a disk on which the installation failed as it is
     ///
     /// For finding out why: it is unbootable, too.
@@ -194,7 +222,7 @@ pub struct InstallArgs {
 
     /// Write no image: only apply the first-boot options to an installed disk
     #[arg(long, help_heading = "Disk", conflicts_with_all = [
-        "image", "offline", "image_digest", "preserve_on_error"])]
+        "image", "offline", "image_digest", "wipe", "release_holders", "preserve_on_error"])]
     pub post_process_only: bool,
 
     /// How progress is shown

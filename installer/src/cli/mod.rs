@@ -1,5 +1,6 @@
 //! The command line of `nestos-installer`: types only.
 
+mod download;
 mod install;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use download::{DownloadArgs, ListStreamArgs, StreamFrom};
 pub use install::{InstallArgs, ProgressStyle};
 
 /// Install NestOS on a disk
@@ -32,13 +34,24 @@ pub enum Command {
     /// running, or a stream. It may be raw or compressed (gz, xz, zstd); the
     /// content decides, not the name.
     ///
-    /// DEVICE is a whole disk such as /dev/sda, or a regular file that stands
-    /// for one (made with: truncate -s 10G FILE).
+    /// DEVICE is a whole disk such as /dev/sda or sda, a regular file that
+    /// stands for one (made with: truncate -s 10G FILE), or a description that
+    /// fits exactly one disk: conditions with commas, such as
+    /// "transport=nvme,size>=200G" or "serial=S4EVNX0". See below.
     ///
     /// Arguments, config, image and disk are checked before the disk is
     /// touched. Exit status: 0 installed, 1 failed, 2 wrong usage.
-    #[command(after_long_help = install::MORE, args_override_self = true)]
+    #[command(after_long_help = format!("DEVICE\n{}\n\n{}", indented(crate::selector::HELP), install::MORE), args_override_self = true)]
     Install(Box<InstallArgs>),
+    /// Download an image, and verify it
+    ///
+    /// Prints the path of the image. What is there and verifies is not fetched
+    /// again, and what was cut off is taken up where it ended.
+    #[command(args_override_self = true)]
+    Download(DownloadArgs),
+    /// List the images of a stream
+    #[command(args_override_self = true)]
+    ListStream(ListStreamArgs),
     /// Print a script that completes command lines of a shell
     ///
     /// For bash: nestos-installer completion bash >
@@ -47,6 +60,10 @@ pub enum Command {
     /// Write the manual pages; for packagers
     #[command(hide = true)]
     Man(ManArgs),
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// Options of `completion`.

@@ -2,13 +2,12 @@
 //! edit `/boot`, seal.
 
 mod judge;
+mod origin;
 mod plan;
 pub mod post_process;
 mod report;
+mod target;
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -17,17 +16,19 @@ use nestos_host::blockdev::ClaimedDisk;
 use nestos_host::gpt_disk::{Partition, Placed, Table};
 use nestos_host::interrupt::Guard;
 use nestos_host::loopdev::LoopDevice;
-use nestos_host::{clock, mount, term};
+use nestos_host::wipe::Discarded;
+use nestos_host::{clock, mount, term, wipe};
 use serde_json::json;
 
 use crate::boot::{self, BootEdits};
 use crate::checked::CheckedReader;
-use crate::fetch;
 use crate::progress::Progress;
-use crate::request::{FailedDisk, ImageSource, InstallRequest, Output, untouched};
+use crate::request::{FailedDisk, Handling, InstallRequest, Output, Rest, untouched};
 use crate::stream::{ImageStream, Piece};
 use crate::trust::{Trust, Verified};
 use crate::write::{self, Unsealed};
+
+use origin::Origin;
 
 pub use plan::{DiskPlan, FirstBootPlan, ImagePlan, PartitionPlan, Plan};
 pub use report::{Outcome, Report};
@@ -43,7 +44,8 @@ struct Prepared {
     placed: Placed,
     edits: BootEdits,
     boot: Option<Partition>,
-    failed: FailedDisk,
+    handling: Handling,
+    wipe: Option<wipe::Plan>,
     plan: Plan,
 }
 
@@ -55,7 +57,7 @@ pub fn check(mut request: InstallRequest) -> Result<()> {
     announce(&prepared.plan);
     term::status("partitions afterwards:");
     prepared.plan.image.partition_lines().iter().for_each(term::status);
-    term::status(format!("dry run: {} was not touched", device.display()));
+    term::status(format!("dry run: {} was not touched", prepared.disk.path().display()));
     let report = Report {
         outcome: Outcome::Planned,
         plan: prepared.plan,
@@ -96,7 +98,7 @@ fn install(request: InstallRequest, output: &Output) -> Result<Report> {
     drop(guard);
     write::announce_partitions(&prepared.disk);
     term::status(format!("image digest: {}", verified.digest()));
-    term::status(format!("NestOS is installed on {}", device.display()));
+    term::status(format!("NestOS is installed on {}", prepared.disk.path().display()));
     Ok(Report {
         outcome: Outcome::Installed,
         plan: prepared.plan,
@@ -108,19 +110,16 @@ fn install(request: InstallRequest, output: &Output) -> Result<Report> {
 }
 
 fn prepare(request: InstallRequest) -> Result<Prepared> {
-    let disk = ClaimedDisk::claim(&request.device)?;
     if !request.boot.is_empty() {
         boot::check_editable()?;
     }
-    let stored: Box<dyn Read + Send> = match &request.image {
-        ImageSource::File(path) | ImageSource::Live(path) => Box::new(open_image(path, &disk)?),
-        ImageSource::Url(url) => Box::new(fetch::open(url, request.retries)?),
-    };
-    let image = &request.image;
-    if request.trust == Trust::Insecure {
+    let disk = target::claim(&request)?;
+    let origin = Origin::find(&request, &disk)?;
+    let image = &origin.source;
+    if origin.trust == Trust::Insecure {
         term::warning(format!("{image} is written unverified, as --insecure asks"));
     }
-    let reader = CheckedReader::new(stored, request.trust)?;
+    let reader = CheckedReader::new(origin.open(&disk, request.retries)?, origin.trust)?;
     let compression = reader.compression();
     let stream = ImageStream::start(reader)?;
     let Piece::Bytes(head) = stream.next(|| Ok(()))? else {
@@ -143,8 +142,12 @@ fn prepare(request: InstallRequest) -> Result<Prepared> {
         // The whole way to the new /boot, tried on the disk as it is.
         attach(&disk, &table, partition).map(drop)?;
     }
+    let wipe = match request.handling.rest {
+        Rest::Leave => None,
+        Rest::Wipe => Some(wipe::plan(disk.file(), &[])?),
+    };
     let plan = Plan {
-        disk: DiskPlan::of(&disk),
+        disk: DiskPlan::of(&disk, wipe.as_ref()),
         image: ImagePlan {
             source: image.to_string(),
             compression: compression.to_string(),
@@ -154,23 +157,8 @@ fn prepare(request: InstallRequest) -> Result<Prepared> {
         },
         first_boot: FirstBootPlan::of(&request.boot),
     };
-    let failed = request.handling.failed;
-    Ok(Prepared { disk, stream, table, placed, edits: request.boot, boot, failed, plan })
-}
-
-fn open_image(path: &Path, disk: &ClaimedDisk) -> Result<File> {
-    let open = || -> Result<File> {
-        let file = File::open(path)?;
-        let (image, target) = (file.metadata()?, disk.file().metadata()?);
-        if image.is_dir() {
-            bail!("it is a directory");
-        }
-        if (image.dev(), image.ino()) == (target.dev(), target.ino()) {
-            bail!("the image and the disk are the same file");
-        }
-        Ok(file)
-    };
-    open().with_context(|| format!("cannot open the image {}", path.display()))
+    let handling = request.handling;
+    Ok(Prepared { disk, stream, table, placed, edits: request.boot, boot, handling, wipe, plan })
 }
 
 /// Says what is about to happen.
@@ -181,6 +169,11 @@ fn announce(plan: &Plan) {
 }
 
 fn perform(prepared: &Prepared, progress: &mut Progress, guard: &Guard) -> Result<Verified> {
+    if let Some(plan) = &prepared.wipe
+        && let Discarded::No(reason) = wipe::run(&prepared.disk, plan)?
+    {
+        term::warning(format!("what no table leads to is still on the disk: {reason}"));
+    }
     let unsealed = Unsealed::begin(&prepared.disk, &prepared.table)?;
     // The old partitions are gone for the kernel, too: nobody can mount one meanwhile.
     write::announce_partitions(&prepared.disk);
@@ -217,7 +210,7 @@ fn attach(disk: &ClaimedDisk, table: &Table, partition: &Partition) -> Result<Lo
 fn abandon(prepared: &Prepared, cause: anyhow::Error) -> anyhow::Error {
     let disk = &prepared.disk;
     let device = disk.path().display();
-    if prepared.failed == FailedDisk::Preserve {
+    if prepared.handling.failed == FailedDisk::Preserve {
         return cause.context(format!(
             "cannot install on {device}; the disk stays as it is, as --preserve-on-error asks, and \
              is unbootable"

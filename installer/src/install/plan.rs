@@ -4,6 +4,7 @@
 use nestos_formats::image_note::ImageNote;
 use nestos_host::blockdev::{ClaimedDisk, Kind};
 use nestos_host::gpt_disk::{HEAD_LEN, Partition, Table};
+use nestos_host::wipe;
 use serde::Serialize;
 
 use crate::boot::BootEdits;
@@ -36,6 +37,9 @@ pub struct DiskPlan {
     pub sector_size: Option<u32>,
     /// Partitions that will be lost.
     pub erased: Vec<PartitionPlan>,
+    /// What a wipe erases besides; nothing without one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wiped: Vec<String>,
 }
 
 /// A partition of a plan.
@@ -93,7 +97,7 @@ pub struct FirstBootPlan {
 
 impl DiskPlan {
     /// Looks at a disk.
-    pub(super) fn of(disk: &ClaimedDisk) -> Self {
+    pub(super) fn of(disk: &ClaimedDisk, wipe: Option<&wipe::Plan>) -> Self {
         let mut head = vec![0; HEAD_LEN];
         let old = disk.read_at(&mut head, 0).ok().and_then(|()| Table::parse(&head).ok());
         let partitions = old.iter().flat_map(Table::partitions);
@@ -106,6 +110,7 @@ impl DiskPlan {
                 Kind::File => None,
             },
             erased: partitions.map(PartitionPlan::from).collect(),
+            wiped: wipe.map(wipe::Plan::lines).unwrap_or_default(),
         }
     }
 
@@ -119,6 +124,10 @@ impl DiskPlan {
             lines.push("everything on it will be lost, its partitions included:".to_owned());
         }
         lines.extend(self.erased.iter().map(PartitionPlan::line));
+        if !self.wiped.is_empty() {
+            lines.push("it will be wiped:".to_owned());
+            lines.extend(self.wiped.iter().map(|line| format!("  {line}")));
+        }
         lines
     }
 }

@@ -3,12 +3,12 @@
 
 use anyhow::{Context, Result, anyhow};
 use nestos_formats::image_note::ImageNote;
-use nestos_host::blockdev::{ClaimedDisk, Kind};
+use nestos_host::blockdev::Kind;
 use nestos_host::gpt_disk::{HEAD_LEN, Table};
 use nestos_host::interrupt::Guard;
 use nestos_host::term;
 
-use super::{edit_boot, judge};
+use super::{edit_boot, judge, target};
 use crate::boot;
 use crate::request::{PostProcessRequest, untouched};
 use crate::write;
@@ -16,10 +16,10 @@ use crate::write;
 /// Applies first-boot options. Each file of `/boot` is replaced whole, the config first: an
 /// interrupted run may be repeated once the config is removed.
 pub fn run(request: &PostProcessRequest) -> Result<()> {
-    let device = request.device.display();
+    let device = request.device.to_string();
     let checked = || -> Result<_> {
         boot::check_editable()?;
-        let disk = ClaimedDisk::claim(&request.device)?;
+        let disk = target::claim_as_it_is(&request.device)?;
         let mut head = vec![0; HEAD_LEN];
         disk.read_at(&mut head, 0)?;
         let table = Table::parse(&head).with_context(|| format!("{device} has no image"))?;

@@ -21,7 +21,8 @@ use crate::boot::{self, BootEdits};
 use crate::config::{CheckedConfig, ConfigSource, Loading};
 use crate::fetch::Retries;
 use crate::install;
-use crate::request::{Handling, ImageSource, InstallRequest, Output, Vouching, choose_image};
+use crate::request::{Handling, ImageChoice, InstallRequest, Output, Proof};
+use crate::selector::DeviceSpec;
 
 use ask::Answers;
 use cli::WizardArgs;
@@ -64,10 +65,8 @@ pub fn run(args: WizardArgs) -> Result<Outcome> {
 fn converse(args: &WizardArgs, messages: &'static Messages) -> Result<Option<InstallRequest>> {
     // What would fail at the end is found out before the first question.
     boot::check_editable().hint("start it with: sudo installnestos")?;
-    let file = args.image_file.clone().map(ImageSource::File);
-    let given = file.or(args.image_url.clone().map(ImageSource::Url));
-    let vouching = Vouching { digest: args.image_digest, insecure: args.insecure.into() };
-    let (image, trust) = choose_image(given, vouching)?;
+    let image = ImageChoice::given_or_live(args.image_file.clone(), args.image_url.clone())?;
+    let proof = Proof { digest: args.image_digest, unsigned: args.insecure.into() };
 
     term::status(messages.welcome);
     let mut answers = Answers::from_stdin(messages);
@@ -83,9 +82,9 @@ fn converse(args: &WizardArgs, messages: &'static Messages) -> Result<Option<Ins
     let config = CheckedConfig::load(&ConfigSource::Text(config), Loading { retries, hash: None })?;
     let boot = BootEdits { config: Some(config), ..BootEdits::default() };
     Ok(Some(InstallRequest {
-        device,
+        device: DeviceSpec::Path(device),
         image,
-        trust,
+        proof,
         architecture: Arch::of_this_program(),
         boot,
         retries,

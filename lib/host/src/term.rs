@@ -8,6 +8,13 @@ use std::io::{self, IsTerminal, Write};
 #[derive(Debug)]
 pub struct Hint(String);
 
+impl Hint {
+    /// Says what to do; for errors that are made elsewhere than in a [`Result`].
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "hint: {}", self.0)
