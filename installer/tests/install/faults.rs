@@ -256,5 +256,8 @@ fn a_missing_image_says_where_images_are_looked_for() {
     if fs::exists("/run/nestos-installer").unwrap() {
         return;
     }
-    untouched(&bench, &["-i", &config], &["no image was given", "/run/nestos-installer"]);
+    let nowhere = ["--stream-base-url", "http://127.0.0.1:1/", "--fetch-retries", "0"];
+    let args = [&["-i", &config][..], &nowhere].concat();
+    untouched(&bench, &args, &["no image was given", "stable.json", "/run/nestos-installer"]);
+    untouched(&bench, &["--offline"], &["no live medium offers an image"]);
 }
