@@ -122,7 +122,7 @@ fn is_verified(path: &Path, trust: &Trust) -> bool {
     if !path.is_file() || !vouching::tells_content(trust) {
         return false;
     }
-    match partial::verify(path, *trust) {
+    match partial::verify(path, trust.clone()) {
         Ok(_verified) => true,
         Err(e) => {
             term::warning(format!("{} is there, but it is of no use: {e:#}", path.display()));

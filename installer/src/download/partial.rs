@@ -88,7 +88,7 @@ impl Partial {
         trust: &Trust,
         retries: Retries,
     ) -> Result<Verified, Failure> {
-        let mut witness = Witness::new(*trust);
+        let mut witness = Witness::new(trust.clone());
         show(&self.path, &mut witness).map_err(Failure::Later)?;
         let download = match self.len {
             0 => Download::begin(url, retries, Patience::default()),
