@@ -1,7 +1,10 @@
-//! A web server on the loopback with one file; a guest reaches it as 10.0.2.2.
+//! A web server on the loopback with one file, or with those of a directory; a guest reaches it as
+//! 10.0.2.2.
 
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -21,17 +24,31 @@ pub struct WebServer {
 impl WebServer {
     /// Serves `content` at `path`, everything else is not found.
     pub fn start(path: &str, content: Vec<u8>) -> Result<Self> {
+        Self::serve(path, Served::File(path.to_owned(), content))
+    }
+
+    /// Serves the files of a directory, not those of directories in it.
+    pub fn start_in(dir: PathBuf) -> Result<Self> {
+        Self::serve("/", Served::Directory(dir))
+    }
+
+    /// Returns the URL as the host sees it.
+    pub fn url(&self) -> String {
+        format!("http://{}{}", self.address, self.path)
+    }
+
+    fn serve(path: &str, content: Served) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
         let address = listener.local_addr().context("cannot find the server's port")?;
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, served) = (Arc::clone(&stop), path.to_owned());
+        let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             for connection in listener.incoming() {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 // A client that hangs up has lost its own request only.
-                drop(connection.and_then(|stream| answer(&stream, &served, &content)));
+                drop(connection.and_then(|stream| answer(&stream, &content)));
             }
         });
         Ok(Self { address, path: path.to_owned(), stop, thread: Some(thread) })
@@ -52,7 +69,30 @@ impl Drop for WebServer {
     }
 }
 
-fn answer(mut stream: &TcpStream, path: &str, content: &[u8]) -> std::io::Result<()> {
+/// What a server has.
+enum Served {
+    File(String, Vec<u8>),
+    Directory(PathBuf),
+}
+
+impl Served {
+    /// Returns the content at a path, with its length.
+    fn find(&self, path: &str) -> Option<(u64, Box<dyn Read + '_>)> {
+        match self {
+            Self::File(name, content) => {
+                (name == path).then(|| (content.len() as u64, Box::new(&content[..]) as Box<_>))
+            }
+            Self::Directory(dir) => {
+                let name = path.strip_prefix('/').filter(|n| !n.contains('/') && *n != "..")?;
+                let file = File::open(dir.join(name)).ok()?;
+                let meta = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+                Some((meta.len(), Box::new(file)))
+            }
+        }
+    }
+}
+
+fn answer(mut stream: &TcpStream, content: &Served) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
@@ -61,17 +101,18 @@ fn answer(mut stream: &TcpStream, path: &str, content: &[u8]) -> std::io::Result
             break;
         }
     }
-    let found = request.split(' ').nth(1) == Some(path);
-    let (status, body) = if found { ("200 OK", content) } else { ("404 Not Found", &[][..]) };
-    let length = body.len();
+    let found = request.split(' ').nth(1).and_then(|path| content.find(path));
+    let (status, (length, mut body)) = match found {
+        Some(found) => ("200 OK", found),
+        None => ("404 Not Found", (0, Box::new(std::io::empty()) as Box<dyn Read>)),
+    };
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
-    stream.write_all(body)
+    std::io::copy(&mut body, &mut stream).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
 
     fn get(address: SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -87,5 +128,18 @@ mod tests {
         assert!(get(server.address, "/a/b").ends_with("\r\n\r\ncontent"));
         assert!(get(server.address, "/a").starts_with("HTTP/1.1 404 "));
         assert!(server.guest_url().starts_with("http://10.0.2.2:"));
+    }
+
+    #[test]
+    fn a_directory_is_served_and_nothing_outside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("in")).unwrap();
+        std::fs::write(dir.path().join("secret"), "no").unwrap();
+        std::fs::write(dir.path().join("in/a"), "content").unwrap();
+        let server = WebServer::start_in(dir.path().join("in")).unwrap();
+        assert!(get(server.address, "/a").ends_with("\r\n\r\ncontent"));
+        for path in ["/../secret", "/..", "/", "/b"] {
+            assert!(get(server.address, path).starts_with("HTTP/1.1 404 "), "{path}");
+        }
     }
 }
