@@ -25,7 +25,7 @@ use crate::workdir::WorkDir;
 
 mod container;
 
-pub(crate) use container::ARCHIVE;
+pub(crate) use container::{ARCHIVE, MANIFEST};
 
 /// Key of meta.json: digest of the settings that images are made with.
 const IMAGE_CONFIG: &str = "coreos-assembler.image-config-checksum";

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nestos_formats::stream_metadata::StreamName;
+
+use crate::release_meta::BaseUrl;
 
 /// Build NestOS images from a config folder
 ///
@@ -41,6 +44,12 @@ pub(crate) enum Command {
     ///
     /// Prints the command that makes a machine follow the image.
     PushContainer(PushContainer),
+    /// Write what a build offers, for installers: release and stream metadata
+    ///
+    /// Writes builds/BUILD/release.json and brings builds/STREAM.json up to date, in the format of
+    /// Fedora CoreOS. Other architectures that are in them stay. Publish the images first, then
+    /// these.
+    GenerateReleaseMeta(GenerateReleaseMeta),
     /// List builds and their artifacts
     List,
     /// Print the architecture
@@ -141,6 +150,29 @@ pub(crate) struct PushContainer {
     /// Appended to the tag BUILD-ARCH
     #[arg(long, value_name = "TEXT")]
     pub(crate) tag_suffix: Option<String>,
+}
+
+/// Arguments of `generate-release-meta`.
+#[derive(Debug, Args)]
+pub(crate) struct GenerateReleaseMeta {
+    /// Stream that the build is released to
+    #[arg(short, long, value_name = "NAME", alias = "stream-name")]
+    pub(crate) stream: StreamName,
+    /// Where the folder builds/ is published; BUILD/ARCH/FILE is added
+    #[arg(long, value_name = "URL")]
+    pub(crate) base_url: BaseUrl,
+    /// Build to release; else the latest
+    #[arg(long, value_name = "ID", alias = "build-id")]
+    pub(crate) build: Option<String>,
+    /// Architecture to release; else all of the build
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Option<String>,
+    /// Write both files there, and update the metadata of the stream there
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Name a signature for every file; else only where FILE.sig is there
+    #[arg(long)]
+    pub(crate) signed: bool,
 }
 
 /// Where an image can go.

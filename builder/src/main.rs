@@ -23,6 +23,7 @@ mod disk;
 mod init;
 mod packages;
 mod push;
+mod release_meta;
 mod scratch;
 mod space;
 mod steps;
@@ -67,6 +68,9 @@ fn run(cli: Cli) -> Result<()> {
         Command::BuildextendQemu(args) => extend(open, args, Kind::Qemu),
         Command::BuildextendMetal(args) => extend(open, args, Kind::Metal),
         Command::PushContainer(args) => push::push(&WorkDir::open(&cli.workdir)?, arch()?, &args),
+        Command::GenerateReleaseMeta(args) => {
+            release_meta::generate(&WorkDir::open(&cli.workdir)?, &args)
+        }
         Command::List => list(&WorkDir::open(&cli.workdir)?),
         Command::Basearch => {
             term::result(arch()?);

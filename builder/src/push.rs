@@ -18,7 +18,7 @@ use crate::scratch;
 use crate::workdir::WorkDir;
 
 /// Key of meta.json: where the image was pushed to.
-const PUSHED: &str = "base-oscontainer";
+pub(crate) const PUSHED: &str = "base-oscontainer";
 
 /// Where an image goes, as containers-transports(5) writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::tree::LayerDir;
 /// Key of meta.json: the container image in an OCI archive.
 pub(crate) const ARCHIVE: &str = "ostree";
 /// Key of meta.json: its manifest.
-const MANIFEST: &str = "oci-manifest";
+pub(crate) const MANIFEST: &str = "oci-manifest";
 
 impl Session {
     /// Adds the container image of the build's commit, made with its overlays.

@@ -9,6 +9,7 @@ mod distribution;
 mod images;
 mod packages;
 mod registry;
+mod release_meta;
 mod tree;
 mod working_directory;
 mod workshop;
