@@ -1,45 +1,59 @@
-//! The only way to get bytes of an image: a reader that shows what is stored to a [`Witness`]
-//! while it decodes, and asks it for its word once all of the image was read.
+//! The only way to get bytes of an image: a reader that shows what is stored to a witness while
+//! it decodes, and asks it for its word once all of the image was read.
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
-use crate::decode::{Compression, Decoder};
-use crate::trust::{Trust, Verified, Witness};
+use crate::chunk::Chunk;
+use crate::decode::{self, Compression};
+use crate::stored::StoredReader;
+use crate::stream::{ImageStream, Piece};
+use crate::trust::{Trust, Verified};
 
-const BUFFER: usize = 256 * 1024;
-
-/// Reads an image, decodes it and lets a witness see what is stored.
+/// Reads an image, decodes it and lets a witness see what is stored; other threads do so ahead
+/// of the one that asks.
 pub struct CheckedReader {
-    decoder: Decoder<BufReader<Witnessed>>,
+    stream: ImageStream,
+    compression: Compression,
+    rest: Option<Chunk>,
+    verified: Option<Verified>,
 }
 
 impl CheckedReader {
-    /// Wraps a stored image.
+    /// Wraps a stored image, and waits for its first bytes.
     pub fn new(stored: Box<dyn Read + Send>, trust: Trust) -> Result<Self> {
-        let witnessed = Witnessed { stored, witness: Witness::new(trust) };
-        let decoder = Decoder::new(BufReader::with_capacity(BUFFER, witnessed))
-            .context("cannot read the image")?;
-        Ok(Self { decoder })
+        let mut stored = StoredReader::start(stored, trust)?;
+        let start = stored.fill_buf().map(Compression::sniff);
+        let compression = match (start, stored.take_failure()) {
+            (_, Some(cause)) => return Err(cause).context("cannot read the image"),
+            (start, None) => start.context("cannot read the image")?,
+        };
+        let stream = ImageStream::new(decode::start(stored, compression)?);
+        Ok(Self { stream, compression, rest: None, verified: None })
     }
 
     /// Returns how the image is stored.
     pub fn compression(&self) -> Compression {
-        self.decoder.compression()
+        self.compression
     }
 
     /// Fills `buf` as far as the image reaches and returns the number of bytes.
     pub fn fill(&mut self, buf: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
-        while filled < buf.len() {
-            match self.decoder.read(&mut buf[filled..]) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.explain(e)),
-            }
+        while filled < buf.len() && self.verified.is_none() {
+            let Some(mut rest) = self.rest.take().filter(|rest| !rest.is_empty()) else {
+                match self.stream.next(|| Ok(()))? {
+                    Piece::Bytes(chunk) => self.rest = Some(chunk),
+                    Piece::End(verified) => self.verified = Some(verified),
+                }
+                continue;
+            };
+            let front = rest.split_front(buf.len() - filled);
+            buf[filled..filled + front.len()].copy_from_slice(&front);
+            filled += front.len();
+            self.rest = Some(rest);
         }
         Ok(filled)
     }
@@ -49,39 +63,17 @@ impl CheckedReader {
         if self.fill(&mut [0])? != 0 {
             bail!("the image was not read to its end");
         }
-        let mut stored = self.decoder.into_stored();
-        if !stored.fill_buf().context("cannot read the image")?.is_empty() {
-            bail!("there is garbage after the end of the compressed image");
-        }
-        stored.into_inner().witness.finish()
+        self.verified.context("the image was not read to its end")
     }
 
-    fn explain(&self, cause: io::Error) -> anyhow::Error {
-        match self.compression() {
-            Compression::Raw => anyhow!(cause).context("cannot read the image"),
-            packed => anyhow!(cause).context(format!(
-                "cannot decode the {packed} image: it is cut off, damaged, or has garbage at its end"
-            )),
-        }
+    pub(crate) fn into_stream(self) -> ImageStream {
+        self.stream
     }
 }
 
 impl fmt::Debug for CheckedReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CheckedReader({})", self.compression())
-    }
-}
-
-struct Witnessed {
-    stored: Box<dyn Read + Send>,
-    witness: Witness,
-}
-
-impl Read for Witnessed {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.stored.read(buf)?;
-        self.witness.update(&buf[..n]);
-        Ok(n)
     }
 }
 
@@ -109,7 +101,7 @@ mod tests {
     fn another_digest_is_refused() {
         let digest = Digest::from([7; 32]);
         let mut r = reader(b"abc", Trust::Digest(digest));
-        r.fill(&mut [0; 8]).unwrap();
-        assert!(r.finish().unwrap_err().to_string().contains(&digest.to_string()));
+        assert!(r.fill(&mut [0; 8]).unwrap_err().to_string().contains(&digest.to_string()));
+        assert!(r.finish().is_err(), "an error stays");
     }
 }

@@ -8,6 +8,7 @@
 mod body;
 pub mod boot;
 pub mod checked;
+mod chunk;
 pub mod cli;
 pub mod config;
 pub mod decode;
@@ -26,6 +27,7 @@ pub mod recreated;
 pub mod request;
 pub mod selector;
 pub mod source;
+mod stored;
 pub mod stream;
 pub mod trust;
 pub mod wizard;
