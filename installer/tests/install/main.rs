@@ -13,6 +13,7 @@ mod file;
 mod first_boot;
 mod gpg;
 mod judge;
+mod keyrings;
 mod manual;
 mod option_files;
 mod release;

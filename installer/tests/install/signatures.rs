@@ -84,6 +84,19 @@ fn every_kind_of_key_and_subkeys_vouch() {
     }
 }
 
+/// GnuPG makes none of version 6: the key of RFC 9580, annex A.3, and two signatures by it, made
+/// with rPGP: SHA-256 and SHA-512.
+#[test]
+fn signatures_of_version_6_vouch() {
+    let keys = include_bytes!("openpgp_v6/key.asc");
+    let signatures = include_bytes!("openpgp_v6/signatures.asc");
+    let vouched = verify(signatures, keys).unwrap().to_string();
+    let key = "key CB186C4F0609A697E4D52DFA6C722B0C1F1E27C18A56708F6525EC27BAD9ACC9";
+    assert_eq!(vouched.matches(key).count(), 2, "{vouched}");
+    let settled = decide(signatures, &STRICT, keys).unwrap();
+    assert!(seen(read(settled, b"another image")).contains("bad signature"));
+}
+
 #[test]
 fn a_changed_image_has_a_bad_signature() {
     let gpg = Gpg::new(&["ann"]);
@@ -317,4 +330,36 @@ fn a_digest_and_insecure_stand_in_for_what_is_missing_only() {
     let stated = Policy { stated: Some(Digest::from([1; 32])), ..insecure };
     assert!(seen(vouched(&missing, &stated)).contains("was asked for"));
     assert!(seen(settle(&good, &Policy { digest: Some(digest), ..stated })).contains("the stream"));
+}
+
+#[test]
+fn no_damage_to_files_confuses_or_makes_another_image_pass() {
+    let gpg = Gpg::new(&[]);
+    gpg.key("ann", &["ed25519", "cert", "never"]);
+    gpg.run(&["--quick-add-key", &gpg.fingerprint("ann"), "ed25519", "sign", "never"]);
+    let (signature, keys) = (gpg.sign("ann", IMAGE, &[]), gpg.export(&["ann"]));
+    let passes = |signature: &[u8], keys: &[u8]| {
+        let mut keyring = Keyring::default();
+        let settled = keyring
+            .add("test.gpg", keys)
+            .and_then(|_usable| settle(&found(signature), &STRICT, &keyring, clock::now()));
+        let Ok(settled) = settled else { return false };
+        assert!(read(settled.clone(), b"another image").is_err());
+        read(settled, IMAGE).is_ok()
+    };
+    assert!(passes(&signature, &keys));
+    for at in 0..signature.len() {
+        for bit in 0..8 {
+            let mut damaged = signature.clone();
+            damaged[at] ^= 1 << bit;
+            passes(&damaged, &keys);
+        }
+        assert!(!passes(&signature[..at], &keys), "cut at {at}");
+    }
+    for at in 0..keys.len() {
+        let mut damaged = keys.clone();
+        damaged[at] ^= 0x11;
+        passes(&signature, &damaged);
+        passes(&signature, &keys[..at]);
+    }
 }
