@@ -105,7 +105,11 @@ impl Judged {
 fn judge_file(bytes: &[u8], keyring: &Keyring, now: SystemTime) -> Result<Judged> {
     let file = SignatureFile::parse(bytes)?;
     let (mut candidates, mut refused) = (Vec::new(), Vec::new());
-    for signature in file.signatures() {
+    for (i, signature) in file.signatures().iter().enumerate() {
+        // A file full of copies shall not cost more than one of them.
+        if file.signatures()[..i].contains(signature) {
+            continue;
+        }
         match judge(signature, keyring, now) {
             Ok(candidate) => candidates.push(candidate),
             Err(refusal) => refused.push(refusal),
