@@ -25,6 +25,7 @@ pub mod options;
 pub mod progress;
 pub mod recreated;
 pub mod request;
+pub mod saved;
 pub mod selector;
 pub mod source;
 mod stored;

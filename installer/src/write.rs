@@ -1,20 +1,16 @@
 //! Writes an image so that the disk boots nothing before all of it is verified.
 //!
-//! [`Unsealed`] is a disk whose tables are gone and whose body is being written; the image's
-//! first MiB stays in memory and its backup table is dropped. Sealing takes a [`Verified`] and
-//! writes, with a sync between each: the backup table at the end of this disk, the primary table,
-//! and last of all the boot sector, without which neither BIOS, UEFI nor Linux sees a table.
+//! [`Unsealed`] is a disk whose table holds nothing but saved partitions and whose body is being
+//! written; the image's first MiB stays in memory and its backup table is dropped. Sealing takes a
+//! [`Verified`]. What is written when is decided by [`Layout`]; each stage is synced.
 
 use anyhow::{Context, Result};
 use nestos_host::blockdev::{ClaimedDisk, Reread};
-use nestos_host::gpt_disk::{HEAD, Placed, Table};
+use nestos_host::gpt_disk::{Placed, SectorSize, Table};
 use nestos_host::term;
 
+use crate::saved::{self, Layout, Patch, Stage};
 use crate::trust::Verified;
-
-/// The sector that firmware and kernels look at first; on disks with larger ones, the part of it
-/// that counts.
-const BOOT_SECTOR: u64 = 512;
 
 /// What a disk does for the one who writes it; a claimed disk, or the record of a test.
 pub trait Medium {
@@ -46,43 +42,95 @@ impl Medium for ClaimedDisk {
     }
 }
 
-/// A disk without tables, on which a body is being written.
+/// A disk that boots nothing, on which a body is being written.
 #[derive(Debug)]
 pub struct Unsealed<'a, M> {
-    pub(crate) disk: &'a M,
+    pub(crate) disk: Below<'a, M>,
     pub(crate) table: &'a Table,
 }
 
 impl<'a, M: Medium> Unsealed<'a, M> {
-    /// Erases the tables of the disk: the point of no return.
+    /// Erases the tables of the disk, saving nothing: the point of no return.
     pub fn begin(disk: &'a M, table: &'a Table) -> Result<Self> {
         erase_ends(disk)?;
-        Ok(Self { disk, table })
+        Ok(Self { disk: Below { disk, limit: u64::MAX }, table })
     }
 
-    /// Makes the disk bootable: `placed` is the image's table for this disk.
+    /// Erases the tables of the disk but for saved partitions: the point of no return.
+    pub fn begin_saving(disk: &'a M, layout: &'a Layout) -> Result<Self> {
+        perform(disk, &layout.begin).context("cannot erase the tables of the disk")?;
+        Ok(Self { disk: Below { disk, limit: layout.limit }, table: &layout.image })
+    }
+
+    /// Makes the disk bootable, saving nothing: `placed` is the image's table for this disk.
     pub fn seal(self, placed: &Placed, _verified: &Verified) -> Result<()> {
-        let sector = self.table.sector_size().bytes() as usize;
         self.disk.sync()?;
-        self.disk.write_at(&placed.backup, placed.backup_at)?;
+        let stages = saved::plain_seal(placed, self.table.sector_size());
+        perform(self.disk.disk, &stages).context("cannot write the partition table")
+    }
+
+    /// Makes the disk bootable, as planned when it was begun.
+    pub fn seal_saving(self, layout: &Layout, _verified: &Verified) -> Result<()> {
         self.disk.sync()?;
-        self.disk.write_at(&placed.head[sector..], sector as u64)?;
-        self.disk.sync()?;
-        self.disk.write_at(&placed.head[..sector], 0)?;
-        self.disk.sync()
+        perform(self.disk.disk, &layout.seal).context("cannot write the partition table")
     }
 }
 
-/// Makes a disk boot nothing: zeros where tables and signatures are, at both ends. Used before
-/// anything else is written, and after anything went wrong. The boot sector goes first, as it
-/// comes last in [`Unsealed::seal`]: a power cut must not leave it with half a table.
+/// Makes a disk boot nothing and saves nothing.
 pub fn erase_ends(disk: &impl Medium) -> Result<()> {
-    let length = HEAD.min(disk.size());
-    disk.zero(0, BOOT_SECTOR.min(length))?;
-    disk.sync().context("cannot erase the boot sector of the disk")?;
-    disk.zero(0, length)?;
-    disk.zero(disk.size() - length, length)?;
-    disk.sync().context("cannot erase the tables of the disk")
+    let stages = saved::plain_erase(disk.size(), SectorSize::S512);
+    perform(disk, &stages).context("cannot erase the tables of the disk")
+}
+
+/// Makes a disk boot nothing after anything went wrong; saved partitions stay.
+pub fn abandon(disk: &impl Medium, layout: &Layout) -> Result<()> {
+    perform(disk, &layout.abandon).context("cannot erase the tables of the disk")
+}
+
+fn perform(disk: &impl Medium, stages: &[Stage]) -> Result<()> {
+    for stage in stages {
+        for patch in stage {
+            match patch {
+                Patch::Write { at, bytes } => disk.write_at(bytes, *at)?,
+                Patch::Zero { at, length } => disk.zero(*at, *length)?,
+            }
+        }
+        disk.sync()?;
+    }
+    Ok(())
+}
+
+/// The part of a disk before its first saved partition: what is written beyond is dropped. The
+/// partitions of an image end before; its backup table need not.
+#[derive(Debug)]
+pub(crate) struct Below<'a, M> {
+    disk: &'a M,
+    limit: u64,
+}
+
+impl<M: Medium> Medium for Below<'_, M> {
+    fn size(&self) -> u64 {
+        self.disk.size()
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        let room = usize::try_from(self.limit.saturating_sub(offset)).unwrap_or(usize::MAX);
+        match &bytes[..bytes.len().min(room)] {
+            [] => Ok(()),
+            below => self.disk.write_at(below, offset),
+        }
+    }
+
+    fn zero(&self, offset: u64, length: u64) -> Result<()> {
+        match length.min(self.limit.saturating_sub(offset)) {
+            0 => Ok(()),
+            below => self.disk.zero(offset, below),
+        }
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.disk.sync()
+    }
 }
 
 /// Lets the kernel see the partitions as they are now; the installation does not depend on it.
@@ -98,118 +146,4 @@ pub fn announce_partitions(disk: &ClaimedDisk) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-    use std::io::Cursor;
-
-    use gpt::mbr::ProtectiveMBR;
-
-    use super::*;
-    use crate::checked::CheckedReader;
-    use crate::progress::Progress;
-    use crate::stream::{ImageStream, Piece};
-    use crate::trust::Trust;
-
-    const IMAGE: usize = 4 << 20;
-    const DISK: usize = 6 << 20;
-
-    #[derive(Clone)]
-    enum Op {
-        Write(Vec<u8>, usize),
-        Zero(usize, usize),
-        Sync,
-    }
-
-    /// Remembers what it is asked to do.
-    #[derive(Default)]
-    struct Record(RefCell<Vec<Op>>);
-
-    impl Medium for Record {
-        fn size(&self) -> u64 {
-            DISK as u64
-        }
-
-        fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-            self.0.borrow_mut().push(Op::Write(bytes.to_vec(), offset.try_into()?));
-            Ok(())
-        }
-
-        fn zero(&self, offset: u64, length: u64) -> Result<()> {
-            self.0.borrow_mut().push(Op::Zero(offset.try_into()?, length.try_into()?));
-            Ok(())
-        }
-
-        fn sync(&self) -> Result<()> {
-            self.0.borrow_mut().push(Op::Sync);
-            Ok(())
-        }
-    }
-
-    fn apply<'a>(disk: &mut [u8], ops: impl IntoIterator<Item = &'a Op>) {
-        for op in ops {
-            match op {
-                Op::Write(bytes, at) => disk[*at..*at + bytes.len()].copy_from_slice(bytes),
-                Op::Zero(at, length) => disk[*at..*at + *length].fill(0),
-                Op::Sync => {}
-            }
-        }
-    }
-
-    fn image() -> Vec<u8> {
-        let mut device = Cursor::new(vec![0; IMAGE]);
-        let sectors = u32::try_from(IMAGE / 512 - 1).unwrap();
-        ProtectiveMBR::with_lb_size(sectors).overwrite_lba0(&mut device).unwrap();
-        let config = gpt::GptConfig::new().writable(true);
-        let mut table = config.create_from_device(device, None).unwrap();
-        let kind = gpt::partition_types::LINUX_FS;
-        table.add_partition_at("root", 1, 2048, 4096, kind, 0).unwrap();
-        let mut bytes = table.write().unwrap().into_inner();
-        bytes[1 << 20..2 << 20].fill(7);
-        bytes
-    }
-
-    /// Returns everything that was asked of a disk during one installation.
-    fn recorded(image: &[u8]) -> Vec<Op> {
-        let disk = Record::default();
-        let reader = CheckedReader::new(Box::new(Cursor::new(image.to_vec())), Trust::Insecure);
-        let stream = ImageStream::start(reader.unwrap()).unwrap();
-        let Piece::Bytes(head) = stream.next(|| Ok(())).unwrap() else { panic!("no head") };
-        let table = Table::parse(&head).unwrap();
-        let placed = table.place(&head, DISK as u64).unwrap();
-        let unsealed = Unsealed::begin(&disk, &table).unwrap();
-        let verified = unsealed.write_body(&stream, &mut Progress::default(), || Ok(())).unwrap();
-        unsealed.seal(&placed, &verified).unwrap();
-        disk.0.into_inner()
-    }
-
-    /// A disk boots if its boot sector and a table are there; this one carried a system before.
-    #[test]
-    fn a_power_cut_at_any_write_leaves_nothing_or_everything() {
-        let image = image();
-        let ops = recorded(&image);
-        let old = [&image[..], &vec![0xEE; DISK - IMAGE]].concat();
-        let mut complete = old.clone();
-        apply(&mut complete, &ops);
-        // Before the erasure is on the medium, the old system is still whole.
-        let erased = ops.iter().position(|op| matches!(op, Op::Sync)).unwrap();
-        let mut durable = old;
-        let mut pending: Vec<&Op> = Vec::new();
-        let mut cuts = 0;
-        for (at, op) in ops.iter().enumerate() {
-            pending.push(op);
-            if at > erased {
-                // What was not synced may be there in full, not at all, or the last part alone.
-                for survives in [&pending[..], &[], &pending[pending.len() - 1..]] {
-                    let mut disk = durable.clone();
-                    apply(&mut disk, survives.iter().copied());
-                    assert!(disk[510..512] != [0x55, 0xAA] || disk == complete, "operation {at}");
-                    cuts += 1;
-                }
-            }
-            if matches!(op, Op::Sync) {
-                apply(&mut durable, pending.drain(..));
-            }
-        }
-        assert!(cuts > 20 && durable == complete && complete[510..512] == [0x55, 0xAA]);
-    }
-}
+mod tests;
