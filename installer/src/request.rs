@@ -79,6 +79,8 @@ pub struct Proof {
     pub digest: Option<Digest>,
     /// `--insecure`.
     pub unsigned: Unsigned,
+    /// `--keyring`; the system's keys if there is none.
+    pub keyring: Vec<PathBuf>,
 }
 
 /// The value of `ignition.platform.id`.
@@ -188,7 +190,11 @@ impl TryFrom<InstallArgs> for InstallRequest {
         let request = || -> Result<Self> {
             let output = output(&args)?;
             let boot = BootEdits::try_from(&args)?;
-            let proof = Proof { digest: args.image_digest, unsigned: args.insecure.into() };
+            let proof = Proof {
+                digest: args.image_digest,
+                unsigned: args.insecure.into(),
+                keyring: args.keyring.clone(),
+            };
             let failed =
                 if args.preserve_on_error { FailedDisk::Preserve } else { FailedDisk::Erase };
             Ok(Self {

@@ -111,6 +111,13 @@ pub struct InstallArgs {
     #[arg(long, value_name = "DIGEST", help_heading = "Image")]
     pub image_digest: Option<Digest>,
 
+    /// Keys that may sign images, instead of the system's; may be repeated
+    ///
+    /// An OpenPGP key file, or a directory of them. The system's are in
+    /// /usr/share/nestos/keys and /etc/nestos/keys.
+    #[arg(long, value_name = "PATH", help_heading = "Image")]
+    pub keyring: Vec<PathBuf>,
+
     /// Accept an image that nothing vouches for
     ///
     /// Only a missing signature is accepted: one that is bad, expired or by an
@@ -222,7 +229,7 @@ pub struct InstallArgs {
 
     /// Write no image: only apply the first-boot options to an installed disk
     #[arg(long, help_heading = "Disk", conflicts_with_all = [
-        "image", "offline", "image_digest", "wipe", "release_holders", "preserve_on_error"])]
+        "image", "offline", "image_digest", "keyring", "wipe", "release_holders", "preserve_on_error"])]
     pub post_process_only: bool,
 
     /// How progress is shown

@@ -25,7 +25,7 @@ use crate::checked::CheckedReader;
 use crate::progress::Progress;
 use crate::request::{FailedDisk, Handling, InstallRequest, Output, Rest, untouched};
 use crate::stream::{ImageStream, Piece};
-use crate::trust::{Trust, Verified};
+use crate::trust::Verified;
 use crate::write::{self, Unsealed};
 
 use origin::Origin;
@@ -98,12 +98,13 @@ fn install(request: InstallRequest, output: &Output) -> Result<Report> {
     drop(guard);
     write::announce_partitions(&prepared.disk);
     term::status(format!("image digest: {}", verified.digest()));
+    term::status(format!("what vouches for it: {}", verified.vouched_by()));
     term::status(format!("NestOS is installed on {}", prepared.disk.path().display()));
     Ok(Report {
         outcome: Outcome::Installed,
         plan: prepared.plan,
         image_digest: Some(verified.digest().to_string()),
-        vouched_by: None,
+        vouched_by: Some(verified.vouched_by().clone()),
         verified_written: false,
         seconds: Some(clock::instant().duration_since(start).as_secs_f64()),
     })
@@ -116,10 +117,7 @@ fn prepare(request: InstallRequest) -> Result<Prepared> {
     let disk = target::claim(&request)?;
     let origin = Origin::find(&request, &disk)?;
     let image = &origin.source;
-    if origin.trust == Trust::Insecure {
-        term::warning(format!("{image} is written unverified, as --insecure asks"));
-    }
-    let reader = CheckedReader::new(origin.open(&disk, request.retries)?, origin.trust)?;
+    let reader = CheckedReader::new(origin.open(&disk, request.retries)?, origin.trust.clone())?;
     let compression = reader.compression();
     let stream = ImageStream::start(reader)?;
     let Piece::Bytes(head) = stream.next(|| Ok(()))? else {

@@ -8,15 +8,19 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use nestos_host::blockdev::{ClaimedDisk, Kind};
+use nestos_host::clock;
 use nestos_host::gpt_disk::SectorSize;
 use nestos_host::term::{self, Hint, WithHint};
+use reqwest::Url;
 
 use crate::digest::Digest;
 use crate::fetch::{self, Retries};
 use crate::live;
-use crate::request::{ImageChoice, ImageSource, InstallRequest, Proof, Unsigned};
+use crate::request::{ImageChoice, ImageSource, InstallRequest, Proof};
 use crate::source::{StreamSource, this_architecture};
-use crate::trust::Trust;
+use crate::trust::{
+    self, Evidence, KeySources, Keyring, Policy, SIGNATURE_FILE_LIMIT, SIGNATURE_SUFFIXES, Trust,
+};
 
 /// An image that was found.
 #[derive(Debug)]
@@ -36,19 +40,19 @@ impl Origin {
             Kind::Device(sectors) => sectors,
             Kind::File => SectorSize::S512,
         };
-        let (source, stated) = match &request.image {
-            ImageChoice::File(path) => (ImageSource::File(path.clone()), None),
-            ImageChoice::Url(url) => (ImageSource::Url(url.clone()), None),
-            ImageChoice::Live => (live_image()?, None),
+        let found = match &request.image {
+            ImageChoice::File(path) => Found::here(ImageSource::File(path.clone())),
+            ImageChoice::Url(url) => Found::here(ImageSource::Url(url.clone())),
+            ImageChoice::Live => Found::here(live_image()?),
             ImageChoice::LiveOrStream(stream) => match live::image() {
-                Some(path) => (ImageSource::Live(path), None),
+                Some(path) => Found::here(ImageSource::Live(path)),
                 None => newest(stream, arch, sectors, request.retries)
                     .map_err(|e| no_image(e, stream))?,
             },
             ImageChoice::Stream(stream) => newest(stream, arch, sectors, request.retries)?,
         };
-        let trust = settle(&source, &request.proof, stated)?;
-        Ok(Self { source, trust })
+        let trust = settle(&found, &request.proof, request.retries)?;
+        Ok(Self { source: found.source, trust })
     }
 
     /// Opens the image for reading.
@@ -64,18 +68,34 @@ impl Origin {
     }
 }
 
-/// What a stream states about an image is checked, but comes from where the image comes from.
-type Stated = Option<Digest>;
+/// An image, before it is known what vouches for it.
+struct Found {
+    source: ImageSource,
+    /// Where its signature is, if somebody says so.
+    signature: Option<Url>,
+    /// What a stream states about the image is checked, but comes from where the image comes from.
+    stated: Option<Digest>,
+}
+
+impl Found {
+    fn here(source: ImageSource) -> Self {
+        Self { source, signature: None, stated: None }
+    }
+}
 
 fn newest(
     stream: &StreamSource,
     arch: &str,
     sectors: SectorSize,
     retries: Retries,
-) -> Result<(ImageSource, Stated)> {
+) -> Result<Found> {
     let image = stream.load(retries)?.disk_image(arch, sectors)?;
     term::status(format!("stream {}: release {}", stream.name, image.release));
-    Ok((ImageSource::Url(image.location), image.sha256))
+    Ok(Found {
+        signature: Some(image.signature_url()),
+        stated: image.sha256,
+        source: ImageSource::Url(image.location),
+    })
 }
 
 fn no_image(cause: anyhow::Error, stream: &StreamSource) -> anyhow::Error {
@@ -100,16 +120,36 @@ fn live_image() -> Result<ImageSource> {
         ))
 }
 
-fn settle(source: &ImageSource, proof: &Proof, _stated: Stated) -> Result<Trust> {
-    match (proof.digest, proof.unsigned, source) {
-        (Some(digest), _, _) => Ok(Trust::Digest(digest)),
-        (None, _, ImageSource::Live(_)) => Ok(Trust::LiveMedium),
-        (None, Unsigned::Accept, _) => Ok(Trust::Insecure),
-        (None, Unsigned::Refuse, _) => Err(anyhow!("nothing vouches for the image {source}")).hint(
-            "give its digest with --image-digest sha256:HEX, or accept it unverified with \
-                 --insecure",
-        ),
+/// Looks for a signature and decides what vouches for an image, before any of it is read.
+fn settle(found: &Found, proof: &Proof, retries: Retries) -> Result<Trust> {
+    let evidence = match (&found.source, &found.signature) {
+        (ImageSource::Live(_), _) => Evidence::LiveMedium,
+        (ImageSource::File(path), _) => Evidence::beside(path)?,
+        (ImageSource::Url(image), signature) => {
+            let signature = signature.clone().unwrap_or_else(|| signature_of(image));
+            let place = fetch::shown(&signature);
+            match fetch::bytes_if_there(&signature, retries, SIGNATURE_FILE_LIMIT as u64)? {
+                Some(bytes) => Evidence::Found { place, bytes },
+                None => Evidence::Missing { places: vec![place] },
+            }
+        }
+    };
+    let keyring = Keyring::load(&KeySources::choose(proof.keyring.clone()))?;
+    keyring.warnings().iter().for_each(term::warning);
+    let policy = Policy { digest: proof.digest, stated: found.stated, unsigned: proof.unsigned };
+    let settled = trust::settle(&evidence, &policy, &keyring, clock::now())?;
+    settled.warnings.iter().for_each(term::warning);
+    if let Trust::Insecure | Trust::Stated(_) = settled.trust {
+        term::warning(format!("{} is written unverified, as --insecure asks", found.source));
     }
+    Ok(settled.trust)
+}
+
+/// Returns where the signature of an image is when nobody says otherwise.
+fn signature_of(image: &Url) -> Url {
+    let mut url = image.clone();
+    url.set_path(&format!("{}{}", image.path(), SIGNATURE_SUFFIXES[0]));
+    url
 }
 
 fn open_file(path: &Path, disk: &ClaimedDisk) -> Result<File> {

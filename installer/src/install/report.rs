@@ -7,6 +7,7 @@ use nestos_host::{atomic, term};
 use serde::Serialize;
 
 use super::plan::Plan;
+use crate::trust::Vouched;
 
 /// What became of an installation.
 #[derive(Debug, Clone, Serialize)]
@@ -21,7 +22,7 @@ pub struct Report {
     pub image_digest: Option<String>,
     /// What vouched for the image.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub vouched_by: Option<String>,
+    pub vouched_by: Option<Vouched>,
     /// Whether what was written was read back and compared.
     pub verified_written: bool,
     /// Seconds that it took.

@@ -66,7 +66,8 @@ fn converse(args: &WizardArgs, messages: &'static Messages) -> Result<Option<Ins
     // What would fail at the end is found out before the first question.
     boot::check_editable().hint("start it with: sudo installnestos")?;
     let image = ImageChoice::given_or_live(args.image_file.clone(), args.image_url.clone())?;
-    let proof = Proof { digest: args.image_digest, unsigned: args.insecure.into() };
+    let proof =
+        Proof { digest: args.image_digest, unsigned: args.insecure.into(), ..Proof::default() };
 
     term::status(messages.welcome);
     let mut answers = Answers::from_stdin(messages);
