@@ -26,5 +26,6 @@ mod strace;
 mod streams;
 mod support;
 mod system;
+mod wipe;
 mod wizard;
 mod write_log;

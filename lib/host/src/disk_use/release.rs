@@ -9,6 +9,9 @@ use super::{Free, Sources, Use};
 use crate::cmd::Cmd;
 use crate::term::WithHint;
 
+/// How often a disk is released: udev may assemble an array again as soon as it was stopped.
+const ROUNDS: usize = 3;
+
 /// Returns the commands that end the uses, in order, as one would type them.
 pub fn commands(uses: &[Use]) -> Vec<String> {
     steps(uses).into_iter().map(|(_, argv)| spelled(argv)).collect()
@@ -24,29 +27,45 @@ pub fn release(
     mut announce: impl FnMut(&str),
 ) -> Result<Vec<Use>> {
     let name = sources.name_of(device);
-    let uses = sources.uses_and_programs(&name);
-    refuse_to_release(device, &uses)?;
-    if uses.is_empty() {
-        return Ok(uses);
+    let mut ended = Vec::new();
+    for _ in 0..ROUNDS {
+        let uses = sources.uses_and_programs(&name);
+        refuse_to_release(device, &uses)?;
+        if uses.is_empty() {
+            return Ok(ended);
+        }
+        say(device, &uses, &mut announce);
+        run(&uses, |argv| perform(sources, &name, argv))
+            .map_err(|e| e.context(format!("cannot release {}", device.display())))?;
+        ended.extend(uses);
     }
+    let back = sources.uses_of(&name);
+    if back.is_empty() {
+        return Ok(ended);
+    }
+    let listed = listed(&back.iter().collect::<Vec<_>>());
+    Err(anyhow!("cannot release {}: its users come back{listed}", device.display()))
+        .hint("stop what starts them: an automounter, or the assembly of arrays and volume groups")
+}
+
+/// Says what is in use, and what is going to be done about it.
+fn say(device: &Path, uses: &[Use], announce: &mut impl FnMut(&str)) {
     announce(&format!("releasing {}, which is in use:", device.display()));
-    for u in &uses {
+    for u in uses {
         announce(&format!("    {} is {}", u.device, u.what));
     }
     announce("by these commands:");
-    for command in commands(&uses) {
+    for command in commands(uses) {
         announce(&format!("    {command}"));
     }
-    run(&uses, |argv| perform(sources, &name, argv))
-        .map_err(|e| e.context(format!("cannot release {}", device.display())))?;
-    Ok(uses)
+}
+
+fn listed(uses: &[&Use]) -> String {
+    uses.iter().map(|u| format!("\n    {} is {}", u.device, u.what)).collect()
 }
 
 /// Refuses what no command may end, before anything is changed.
 fn refuse_to_release(device: &Path, uses: &[Use]) -> Result<()> {
-    let listed = |uses: &[&Use]| -> String {
-        uses.iter().map(|u| format!("\n    {} is {}", u.device, u.what)).collect()
-    };
     let system: Vec<&Use> = uses.iter().filter(|u| u.holds_running_system()).collect();
     if !system.is_empty() {
         return Err(anyhow!(

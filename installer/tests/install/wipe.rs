@@ -1,0 +1,48 @@
+//! Disks that are wiped: nothing recognises what was on them.
+
+use nestos_host::blockdev::ClaimedDisk;
+use nestos_host::cmd::Cmd;
+use nestos_host::wipe::{self, Discarded};
+
+use crate::support::{Bench, Loop, MIB, len, loop_devices, program};
+
+#[test]
+fn a_block_device_is_wiped_and_discarded() {
+    let test = "a_block_device_is_wiped_and_discarded";
+    if !loop_devices(test) || !program("pvcreate", test) {
+        return;
+    }
+    let bench = Bench::new(64 * MIB);
+    let device = Loop::attach(&bench.disk, &[]);
+    Cmd::new("wipefs").args(["--all", "--quiet"]).arg(&device.0).run().unwrap();
+    Cmd::new("pvcreate").args(["--force", "--yes", "--quiet"]).arg(&device.0).run().unwrap();
+    let claimed = ClaimedDisk::claim(&device.0).unwrap();
+    let plan = wipe::plan(claimed.file(), &[]).unwrap();
+    assert_eq!(plan.lines(), ["the whole disk: LVM physical volume"]);
+    assert_eq!(wipe::run(&claimed, &plan).unwrap(), Discarded::Yes);
+    drop(claimed);
+    let left = Cmd::new("wipefs").args(["--no-act", "--parsable"]).arg(&device.0).output().unwrap();
+    assert_eq!(left.lines().filter(|l| !l.starts_with('#')).count(), 0, "{left}");
+    assert!(bench.disk_bytes() == vec![0; len(64 * MIB)], "bytes were left");
+}
+
+#[test]
+fn a_block_device_keeps_what_is_to_be_kept() {
+    if !loop_devices("a_block_device_keeps_what_is_to_be_kept") {
+        return;
+    }
+    let bench = Bench::new(64 * MIB);
+    let device = Loop::attach(&bench.disk, &[]);
+    let claimed = ClaimedDisk::claim(&device.0).unwrap();
+    // Not at the bounds of blocks: what is discarded must not reach into them.
+    let kept = [3 * MIB + 512..5 * MIB, 62 * MIB..63 * MIB + 512];
+    let plan = wipe::plan(claimed.file(), &kept).unwrap();
+    wipe::run(&claimed, &plan).unwrap();
+    drop(claimed);
+    let bytes = bench.disk_bytes();
+    for range in &kept {
+        assert!(bytes[len(range.start)..len(range.end)].iter().all(|b| *b == 0xA5));
+    }
+    assert!(bytes[..len(3 * MIB)] == vec![0; len(3 * MIB)]);
+    assert!(bytes[len(5 * MIB)..len(62 * MIB)] == vec![0; len(57 * MIB)]);
+}
