@@ -4,7 +4,9 @@ use nestos_host::blockdev::ClaimedDisk;
 use nestos_host::cmd::Cmd;
 use nestos_host::wipe::{self, Discarded};
 
-use crate::support::{Bench, Loop, MIB, len, loop_devices, program};
+use crate::support::{
+    Bench, ENTRY, IMAGE_SIZE, Loop, MIB, boot_file, image, len, loop_devices, program,
+};
 
 #[test]
 fn a_block_device_is_wiped_and_discarded() {
@@ -45,4 +47,23 @@ fn a_block_device_keeps_what_is_to_be_kept() {
     }
     assert!(bytes[..len(3 * MIB)] == vec![0; len(3 * MIB)]);
     assert!(bytes[len(5 * MIB)..len(62 * MIB)] == vec![0; len(57 * MIB)]);
+}
+
+#[test]
+fn an_installation_that_wipes_leaves_nothing_of_the_past() {
+    let bench = Bench::new(64 * MIB);
+    let path = bench.file("image", image());
+    // A table whose partitions the image does not cover.
+    let cmd = Cmd::new("sgdisk").args(["--zap-all", "--new=1:81920:+16M", "--change-name=1:old"]);
+    cmd.arg(&bench.disk).when_missing("install gdisk").run().unwrap();
+    let dry = bench.install(["--image-file", &path, "--insecure", "--wipe", "--dry-run"]).ok();
+    assert!(dry.stderr.contains("it will be wiped:"), "{}", dry.stderr);
+    assert!(dry.stderr.contains("the whole disk: partition table (GPT)"), "{}", dry.stderr);
+    let at = len(50 * MIB);
+    assert_eq!(bench.disk_bytes()[at], 0xA5);
+    bench.install(["--image-file", &path, "--insecure", "--wipe"]).ok();
+    let bytes = bench.disk_bytes();
+    let rest = &bytes[len(IMAGE_SIZE)..bytes.len() - len(MIB)];
+    assert!(rest.iter().all(|b| *b == 0), "bytes of the past are left");
+    assert_eq!(boot_file(&bench.disk, "/loader/entries/ostree-1-nestos.conf"), ENTRY);
 }
