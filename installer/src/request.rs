@@ -18,6 +18,7 @@ use crate::digest::Digest;
 use crate::fetch::{self, Retries};
 use crate::first_boot::NetworkSettings;
 use crate::progress::{Audience, Events};
+use crate::saved::Filter;
 use crate::selector::DeviceSpec;
 use crate::source::{self, StreamSource};
 
@@ -112,8 +113,10 @@ impl FromStr for PlatformId {
 }
 
 /// What is done with the disk besides writing it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Handling {
+    /// Partitions that are saved.
+    pub saved: Vec<Filter>,
     /// What is done about a disk that is in use.
     pub holders: Holders,
     /// What is done with the rest of the disk.
@@ -205,6 +208,7 @@ impl TryFrom<InstallArgs> for InstallRequest {
                 boot,
                 retries: args.fetch_retries,
                 handling: Handling {
+                    saved: saved(&args),
                     holders: if args.release_holders { Holders::Release } else { Holders::Refuse },
                     rest: if args.wipe { Rest::Wipe } else { Rest::Leave },
                     failed,
@@ -214,6 +218,11 @@ impl TryFrom<InstallArgs> for InstallRequest {
         };
         request().with_context(|| untouched(&device))
     }
+}
+
+fn saved(args: &InstallArgs) -> Vec<Filter> {
+    let labels = args.save_partlabel.iter().cloned().map(Filter::Label);
+    labels.chain(args.save_partindex.iter().cloned().map(Filter::Index)).collect()
 }
 
 fn image(args: &InstallArgs) -> Result<ImageChoice> {

@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::fetch::{self, Retries};
 use crate::first_boot::{FirstbootArgs, Hostname};
 use crate::request::PlatformId;
+use crate::saved::{IndexRange, LabelGlob};
 use crate::selector::DeviceSpec;
 
 pub(super) const MORE: &str = "\
@@ -206,6 +207,23 @@ pub struct InstallArgs {
     )]
     pub network_dir: PathBuf,
 
+    /// Keep partitions with these labels; may be repeated
+    ///
+    /// Labels may have * and ?, and are separated by commas. Partitions that
+    /// the image would reach are refused before the disk is touched.
+    #[arg(long, value_name = "LABEL", value_delimiter = ',', help_heading = "Disk")]
+    pub save_partlabel: Vec<LabelGlob>,
+
+    /// Keep partitions with these numbers: 5, 5-7, 5- or -7; may be repeated
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        help_heading = "Disk"
+    )]
+    pub save_partindex: Vec<IndexRange>,
+
     /// Erase the rest of the disk, too
     ///
     /// Signatures of RAID, LVM, ZFS and file systems are erased at both ends of
@@ -229,7 +247,8 @@ pub struct InstallArgs {
 
     /// Write no image: only apply the first-boot options to an installed disk
     #[arg(long, help_heading = "Disk", conflicts_with_all = [
-        "image", "offline", "image_digest", "keyring", "wipe", "release_holders", "preserve_on_error"])]
+        "image", "offline", "image_digest", "keyring", "wipe", "release_holders", "save_partlabel",
+        "save_partindex", "preserve_on_error"])]
     pub post_process_only: bool,
 
     /// How progress is shown

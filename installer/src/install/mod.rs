@@ -13,7 +13,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use nestos_formats::image_note::ImageNote;
 use nestos_host::blockdev::ClaimedDisk;
-use nestos_host::gpt_disk::{Partition, Placed, Table};
+use nestos_host::gpt_disk::{Partition, Table};
 use nestos_host::interrupt::Guard;
 use nestos_host::loopdev::LoopDevice;
 use nestos_host::wipe::Discarded;
@@ -24,6 +24,7 @@ use crate::boot::{self, BootEdits};
 use crate::checked::CheckedReader;
 use crate::progress::Progress;
 use crate::request::{FailedDisk, Handling, InstallRequest, Output, Rest, untouched};
+use crate::saved::{Kept, Layout};
 use crate::stream::{ImageStream, Piece};
 use crate::trust::Verified;
 use crate::write::{self, Unsealed};
@@ -36,12 +37,21 @@ pub use report::{Outcome, Report};
 /// File system of the boot partition.
 const BOOT_FSTYPE: &str = "ext4";
 
+/// What follows the checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Nothing: nothing may change.
+    Check,
+    /// The installation.
+    Install,
+}
+
 /// Everything checked, nothing touched.
 struct Prepared {
     disk: ClaimedDisk,
     stream: ImageStream,
     table: Table,
-    placed: Placed,
+    layout: Layout,
     edits: BootEdits,
     boot: Option<Partition>,
     handling: Handling,
@@ -53,10 +63,11 @@ struct Prepared {
 pub fn check(mut request: InstallRequest) -> Result<()> {
     let device = request.device.clone();
     let output = std::mem::take(&mut request.output);
-    let prepared = prepare(request).with_context(|| untouched(&device))?;
+    let prepared = prepare(request, Mode::Check).with_context(|| untouched(&device))?;
     announce(&prepared.plan);
     term::status("partitions afterwards:");
     prepared.plan.image.partition_lines().iter().for_each(term::status);
+    prepared.plan.disk.kept_lines().iter().for_each(term::status);
     term::status(format!("dry run: {} was not touched", prepared.disk.path().display()));
     let report = Report {
         outcome: Outcome::Planned,
@@ -86,7 +97,7 @@ pub fn run(mut request: InstallRequest) -> Result<()> {
 fn install(request: InstallRequest, output: &Output) -> Result<Report> {
     let start = clock::instant();
     let device = request.device.clone();
-    let prepared = prepare(request).with_context(|| untouched(&device))?;
+    let prepared = prepare(request, Mode::Install).with_context(|| untouched(&device))?;
     announce(&prepared.plan);
     output.audience.event(&json!({"event": "plan", "plan": prepared.plan}));
     let guard = Guard::start().with_context(|| untouched(&device))?;
@@ -110,11 +121,11 @@ fn install(request: InstallRequest, output: &Output) -> Result<Report> {
     })
 }
 
-fn prepare(request: InstallRequest) -> Result<Prepared> {
+fn prepare(request: InstallRequest, mode: Mode) -> Result<Prepared> {
     if !request.boot.is_empty() {
         boot::check_editable()?;
     }
-    let disk = target::claim(&request)?;
+    let disk = target::claim(&request, mode)?;
     let origin = Origin::find(&request, &disk)?;
     let image = &origin.source;
     let reader = CheckedReader::new(origin.open(&disk, request.retries)?, origin.trust.clone())?;
@@ -130,7 +141,11 @@ fn prepare(request: InstallRequest) -> Result<Prepared> {
     if let Some(config) = &request.boot.config {
         judge::check_config(config, note.as_ref())?;
     }
-    let placed = table.place(&head, disk.size())?;
+    let kept = Kept::read(&disk, table.sector_size(), &request.handling.saved)?;
+    for filter in kept.idle() {
+        term::warning(format!("{filter} saves nothing: no such partition is on the disk"));
+    }
+    let layout = Layout::plan(&table, &head, &kept, disk.size())?;
     let boot = if request.boot.is_empty() {
         None
     } else {
@@ -142,10 +157,10 @@ fn prepare(request: InstallRequest) -> Result<Prepared> {
     }
     let wipe = match request.handling.rest {
         Rest::Leave => None,
-        Rest::Wipe => Some(wipe::plan(disk.file(), &[])?),
+        Rest::Wipe => Some(wipe::plan(disk.file(), &layout.kept_ranges())?),
     };
     let plan = Plan {
-        disk: DiskPlan::of(&disk, wipe.as_ref()),
+        disk: DiskPlan::of(&disk, &layout, wipe.as_ref()),
         image: ImagePlan {
             source: image.to_string(),
             compression: compression.to_string(),
@@ -156,7 +171,7 @@ fn prepare(request: InstallRequest) -> Result<Prepared> {
         first_boot: FirstBootPlan::of(&request.boot),
     };
     let handling = request.handling;
-    Ok(Prepared { disk, stream, table, placed, edits: request.boot, boot, handling, wipe, plan })
+    Ok(Prepared { disk, stream, table, layout, edits: request.boot, boot, handling, wipe, plan })
 }
 
 /// Says what is about to happen.
@@ -172,7 +187,7 @@ fn perform(prepared: &Prepared, progress: &mut Progress, guard: &Guard) -> Resul
     {
         term::warning(format!("what no table leads to is still on the disk: {reason}"));
     }
-    let unsealed = Unsealed::begin(&prepared.disk, &prepared.table)?;
+    let unsealed = Unsealed::begin_saving(&prepared.disk, &prepared.layout)?;
     // The old partitions are gone for the kernel, too: nobody can mount one meanwhile.
     write::announce_partitions(&prepared.disk);
     let verified = unsealed.write_body(&prepared.stream, progress, || guard.check())?;
@@ -181,7 +196,7 @@ fn perform(prepared: &Prepared, progress: &mut Progress, guard: &Guard) -> Resul
             .context("cannot edit /boot of the new system")?;
     }
     guard.check()?;
-    unsealed.seal(&prepared.placed, &verified)?;
+    unsealed.seal_saving(&prepared.layout, &verified)?;
     Ok(verified)
 }
 
@@ -214,7 +229,7 @@ fn abandon(prepared: &Prepared, cause: anyhow::Error) -> anyhow::Error {
              is unbootable"
         ));
     }
-    match write::erase_ends(disk) {
+    match write::abandon(disk, &prepared.layout) {
         Ok(()) => {
             write::announce_partitions(disk);
             cause.context(format!("cannot install on {device}; the disk was left unbootable"))

@@ -3,11 +3,12 @@
 
 use nestos_formats::image_note::ImageNote;
 use nestos_host::blockdev::{ClaimedDisk, Kind};
-use nestos_host::gpt_disk::{HEAD_LEN, Partition, Table};
+use nestos_host::gpt_disk::Partition;
 use nestos_host::wipe;
 use serde::Serialize;
 
 use crate::boot::BootEdits;
+use crate::saved::Layout;
 
 pub(super) const MIB: u64 = 1024 * 1024;
 
@@ -37,6 +38,9 @@ pub struct DiskPlan {
     pub sector_size: Option<u32>,
     /// Partitions that will be lost.
     pub erased: Vec<PartitionPlan>,
+    /// Partitions that are saved, with their new numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<PartitionPlan>,
     /// What a wipe erases besides; nothing without one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wiped: Vec<String>,
@@ -97,10 +101,8 @@ pub struct FirstBootPlan {
 
 impl DiskPlan {
     /// Looks at a disk.
-    pub(super) fn of(disk: &ClaimedDisk, wipe: Option<&wipe::Plan>) -> Self {
-        let mut head = vec![0; HEAD_LEN];
-        let old = disk.read_at(&mut head, 0).ok().and_then(|()| Table::parse(&head).ok());
-        let partitions = old.iter().flat_map(Table::partitions);
+    pub(super) fn of(disk: &ClaimedDisk, layout: &Layout, wipe: Option<&wipe::Plan>) -> Self {
+        let summary = layout.summary();
         Self {
             path: disk.path().display().to_string(),
             model: disk.model(),
@@ -109,7 +111,8 @@ impl DiskPlan {
                 Kind::Device(sector) => Some(sector.bytes()),
                 Kind::File => None,
             },
-            erased: partitions.map(PartitionPlan::from).collect(),
+            erased: summary.lost.iter().map(PartitionPlan::from).collect(),
+            kept: summary.kept.iter().map(|k| PartitionPlan::from(&k.partition)).collect(),
             wiped: wipe.map(wipe::Plan::lines).unwrap_or_default(),
         }
     }
@@ -118,17 +121,29 @@ impl DiskPlan {
     pub fn lines(&self) -> Vec<String> {
         let model = self.model.as_deref().map(|m| format!(" {m},")).unwrap_or_default();
         let mut lines = vec![format!("disk: {},{model} {} MiB", self.path, self.size / MIB)];
-        if self.erased.is_empty() {
-            lines.push("everything on it will be lost".to_owned());
-        } else {
-            lines.push("everything on it will be lost, its partitions included:".to_owned());
+        if !self.kept.is_empty() {
+            lines.push("these partitions are kept:".to_owned());
+            lines.extend(self.kept_lines());
         }
+        lines.push(match (self.kept.is_empty(), self.erased.is_empty()) {
+            (true, true) => "everything on it will be lost".to_owned(),
+            (true, false) => "everything on it will be lost, its partitions included:".to_owned(),
+            (false, true) => "everything else on it will be lost".to_owned(),
+            (false, false) => "everything else on it will be lost:".to_owned(),
+        });
         lines.extend(self.erased.iter().map(PartitionPlan::line));
         if !self.wiped.is_empty() {
             lines.push("it will be wiped:".to_owned());
             lines.extend(self.wiped.iter().map(|line| format!("  {line}")));
         }
         lines
+    }
+}
+
+impl DiskPlan {
+    /// Returns lines for a person: what is kept.
+    pub fn kept_lines(&self) -> Vec<String> {
+        self.kept.iter().map(PartitionPlan::line).collect()
     }
 }
 

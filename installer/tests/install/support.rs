@@ -270,25 +270,41 @@ pub(crate) enum Answer {
     Stall(Vec<u8>, usize),
 }
 
-/// Serves the answers in turn, the last one for ever, and returns the base URL.
+/// Serves the answers in turn, the last one for ever, and returns the base URL. There are no
+/// signatures.
 pub(crate) fn serve(answers: Vec<Answer>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
-        for (i, stream) in listener.incoming().enumerate() {
-            let answer = answers[i.min(answers.len() - 1)].clone();
-            thread::spawn(move || drop(reply(stream.unwrap(), &answer)));
+        let mut answers = answers.into_iter();
+        let mut last = answers.next().unwrap();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let Ok(path) = requested(&mut stream) else { continue };
+            let answer = if path.ends_with(".sig") || path.ends_with(".asc") {
+                Answer::Status(404)
+            } else {
+                let answer = last.clone();
+                last = answers.next().unwrap_or(last);
+                answer
+            };
+            thread::spawn(move || drop(reply(stream, &answer)));
         }
     });
     url
 }
 
-fn reply(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
+fn requested(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut request = Vec::new();
     let mut byte = [0];
     while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? == 1 {
         request.push(byte[0]);
     }
+    let request = String::from_utf8_lossy(&request).into_owned();
+    Ok(request.split(' ').nth(1).unwrap_or_default().to_owned())
+}
+
+fn reply(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
     let (status, total, body) = match answer {
         Answer::Whole(bytes) => (200, bytes.len(), &bytes[..]),
         Answer::Status(status) => (*status, 0, &b""[..]),
@@ -298,7 +314,7 @@ fn reply(mut stream: TcpStream, answer: &Answer) -> std::io::Result<()> {
     stream.write_all(body)?;
     if matches!(answer, Answer::Stall(..)) {
         // Until the other side gives up.
-        stream.read_exact(&mut byte)?;
+        stream.read_exact(&mut [0])?;
     }
     Ok(())
 }
