@@ -89,6 +89,33 @@ impl Suite {
         Ok(version.context("meta.json has no ostree-version")?.to_owned())
     }
 
+    /// Makes a working directory of nosa with this build and its image `key` alone, in which files
+    /// can be added without changing the build; returns it.
+    pub fn release_area(&self, key: &str) -> Result<PathBuf> {
+        let area = self.dir().join("release");
+        let id = self.meta["buildid"].as_str().context("meta.json has no buildid")?;
+        let builds = area.join("builds");
+        let build = builds.join(id).join(std::env::consts::ARCH);
+        fs::create_dir_all(&build)?;
+        let mut meta = self.meta.clone();
+        if let Some(images) = meta["images"].as_object_mut() {
+            images.retain(|name, _| name == key);
+        }
+        fs::write(build.join("meta.json"), meta.to_string())?;
+        let image = self.image(key)?;
+        let name = image.file_name().context("the image has no name")?;
+        if fs::hard_link(&image, build.join(name)).is_err() {
+            Cmd::new("cp").arg("--sparse=always").arg(&image).arg(build.join(name)).run()?;
+        }
+        let list = serde_json::json!({
+            "schema-version": "1.0.0",
+            "builds": [{"id": id, "arches": [std::env::consts::ARCH]}],
+        });
+        fs::write(builds.join("builds.json"), list.to_string())?;
+        std::os::unix::fs::symlink(id, builds.join("latest"))?;
+        Ok(area)
+    }
+
     /// Returns the path of a binary under test.
     pub fn program(&self, name: &str) -> PathBuf {
         self.bin.join(name)

@@ -27,7 +27,7 @@ impl WebServer {
         Self::serve(path, Served::File(path.to_owned(), content))
     }
 
-    /// Serves the files of a directory, not those of directories in it.
+    /// Serves the files of a directory and of those in it.
     pub fn start_in(dir: PathBuf) -> Result<Self> {
         Self::serve("/", Served::Directory(dir))
     }
@@ -83,7 +83,10 @@ impl Served {
                 (name == path).then(|| (content.len() as u64, Box::new(&content[..]) as Box<_>))
             }
             Self::Directory(dir) => {
-                let name = path.strip_prefix('/').filter(|n| !n.contains('/') && *n != "..")?;
+                let name = path.strip_prefix('/')?;
+                if name.split('/').any(|part| part == "..") {
+                    return None;
+                }
                 let file = File::open(dir.join(name)).ok()?;
                 let meta = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
                 Some((meta.len(), Box::new(file)))

@@ -43,8 +43,8 @@ impl Origin {
         let found = match &request.image {
             ImageChoice::File(path) => Found::here(ImageSource::File(path.clone())),
             ImageChoice::Url(url) => Found::here(ImageSource::Url(url.clone())),
-            ImageChoice::Live => Found::here(live_image()?),
-            ImageChoice::LiveOrStream(stream) => match live::image() {
+            ImageChoice::Live => Found::here(live_image(sectors)?),
+            ImageChoice::LiveOrStream(stream) => match live::image(sectors) {
                 Some(path) => Found::here(ImageSource::Live(path)),
                 None => newest(stream, arch, sectors, request.retries)
                     .map_err(|e| no_image(e, stream))?,
@@ -110,10 +110,12 @@ fn no_image(cause: anyhow::Error, stream: &StreamSource) -> anyhow::Error {
     cause.context(Hint::new(advice)).context(tried)
 }
 
-fn live_image() -> Result<ImageSource> {
-    live::image()
+fn live_image(sectors: SectorSize) -> Result<ImageSource> {
+    live::image(sectors)
         .map(ImageSource::Live)
-        .ok_or_else(|| anyhow!("no live medium offers an image"))
+        .ok_or_else(|| {
+            anyhow!("no live medium offers an image for sectors of {} bytes", sectors.bytes())
+        })
         .hint(format!(
             "start the live medium, or leave out --offline; the image is looked for in {}",
             live::DIRECTORIES.join(", ")
