@@ -12,7 +12,7 @@ use reqwest::Url;
 
 use crate::fetch::{Retries, shown};
 use crate::source::{Chosen, StreamSource};
-use crate::trust::Trust;
+use crate::trust::{Evidence, Trust};
 
 mod partial;
 mod place;
@@ -22,7 +22,7 @@ mod vouching;
 use partial::Partial;
 pub use place::Form;
 use place::Place;
-use vouching::Signature;
+use vouching::Judge;
 pub use vouching::Vouching;
 
 /// What to download.
@@ -64,8 +64,9 @@ pub fn run(request: &DownloadRequest) -> Result<()> {
         return Err(anyhow!("{} is no directory", request.directory.display()))
             .hint("make it first, or name another one with -C");
     }
+    let judge = Judge::new(&request.vouching)?;
     for file in request.files()? {
-        let path = save(&file, request);
+        let path = save(&file, request, &judge);
         let path = path.with_context(|| format!("cannot download {}", shown(&file.location)))?;
         term::result(path.display());
     }
@@ -84,15 +85,21 @@ impl DownloadRequest {
 }
 
 /// Makes sure that a file is there and verified, and returns its path.
-fn save(file: &Chosen, request: &DownloadRequest) -> Result<PathBuf> {
+fn save(file: &Chosen, request: &DownloadRequest, judge: &Judge) -> Result<PathBuf> {
     let place = Place::of(&file.location, &request.directory, request.form)?;
-    if is_complete(&place, file, &request.vouching) {
+    if is_complete(&place, file, judge) {
         return finish_kept(&place, file);
     }
-    let signature = Signature::fetch(file, request.retries)?;
-    let trust = request.vouching.settle(signature.as_ref(), file.sha256)?;
+    let evidence = file.evidence(request.retries)?;
+    let trust = judge.settle(&evidence, file.sha256)?;
+    if matches!(trust, Trust::Insecure | Trust::Stated(_)) {
+        term::warning(format!(
+            "{} is not signed, which --insecure accepts",
+            place.stored.display()
+        ));
+    }
     if is_verified(&place.stored, &trust) {
-        keep_signature(&place, signature.as_ref())?;
+        keep_signature(&place, &evidence)?;
         return finish_kept(&place, file);
     }
     let partial = fetch_verified(file, &place.partial, &trust, request.retries)?;
@@ -103,7 +110,7 @@ fn save(file: &Chosen, request: &DownloadRequest) -> Result<PathBuf> {
             Ok(unpacked.clone())
         }
         None => {
-            keep_signature(&place, signature.as_ref())?;
+            keep_signature(&place, &evidence)?;
             partial.finish(&place.stored)?;
             Ok(place.stored)
         }
@@ -111,10 +118,14 @@ fn save(file: &Chosen, request: &DownloadRequest) -> Result<PathBuf> {
 }
 
 /// Returns whether the file and its signature are there already, and verify.
-fn is_complete(place: &Place, file: &Chosen, vouching: &Vouching) -> bool {
-    let Some(signature) = Signature::read(&place.signature) else { return false };
-    let settled = vouching.settle(Some(&signature), file.sha256);
-    settled.is_ok_and(|trust| is_verified(&place.stored, &trust))
+fn is_complete(place: &Place, file: &Chosen, judge: &Judge) -> bool {
+    match Evidence::beside(&place.stored) {
+        Ok(found @ Evidence::Found { .. }) if place.stored.is_file() => {
+            let settled = judge.settle(&found, file.sha256);
+            settled.is_ok_and(|trust| is_verified(&place.stored, &trust))
+        }
+        _ => false,
+    }
 }
 
 /// Returns whether a file is there and is the one vouched for; says so if it is not.
@@ -140,13 +151,13 @@ fn finish_kept(place: &Place, file: &Chosen) -> Result<PathBuf> {
 }
 
 /// A decompressed file has another content than what was signed: its signature is not kept.
-fn keep_signature(place: &Place, signature: Option<&Signature>) -> Result<()> {
-    match (place.form, signature) {
+fn keep_signature(place: &Place, evidence: &Evidence) -> Result<()> {
+    match (place.form, evidence) {
         (Form::Decompressed, _) => Ok(()),
-        (Form::AsStored, Some(signature)) => {
-            atomic::write(&place.signature, signature.bytes(), 0o644)
+        (Form::AsStored, Evidence::Found { bytes, .. }) => {
+            atomic::write(&place.signature, bytes, 0o644)
         }
-        (Form::AsStored, None) => match fs::remove_file(&place.signature) {
+        (Form::AsStored, _) => match fs::remove_file(&place.signature) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(e).with_context(|| format!("cannot remove {}", place.signature.display()))
             }

@@ -19,7 +19,7 @@ use nestos_installer::{download, install, list_stream, man, options};
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Install(args) => with_option_files(*args).and_then(run),
-        Command::Download(args) => download::run(&args.into()),
+        Command::Download(args) => download::run(&(*args).into()),
         Command::ListStream(args) => {
             let layout = if args.json { Layout::Json } else { Layout::Table };
             list_stream::run(&args.from.source(), layout, args.fetch_retries)

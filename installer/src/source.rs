@@ -14,6 +14,7 @@ use reqwest::Url;
 
 use crate::digest::Digest;
 use crate::fetch::{self, Retries, shown};
+use crate::trust::{Evidence, SIGNATURE_FILE_LIMIT, SIGNATURE_SUFFIXES};
 
 /// Where the metadata of NestOS streams is.
 pub const BASE_URL: &str = "https://nestos.org.cn/NestOS-release/streams/";
@@ -195,13 +196,36 @@ impl Chosen {
         }
     }
 
-    /// Returns where to look for the signature: where the stream says, else beside the file.
+    /// Fetches the signature: from where the stream says it is, else from beside the file.
+    pub fn evidence(&self, retries: Retries) -> Result<Evidence> {
+        let mut places = Vec::new();
+        for url in self.signature_urls() {
+            let place = shown(&url);
+            let found = fetch::bytes_if_there(&url, retries, SIGNATURE_FILE_LIMIT as u64);
+            match found.with_context(|| format!("cannot look for the signature {place}"))? {
+                Some(bytes) => return Ok(Evidence::Found { place, bytes }),
+                None => places.push(place),
+            }
+        }
+        Ok(Evidence::Missing { places })
+    }
+
+    /// Returns where the signature is: where the stream says, else beside the file.
     pub fn signature_url(&self) -> Url {
-        self.signature.clone().unwrap_or_else(|| {
-            let mut url = self.location.clone();
-            url.set_path(&format!("{}.sig", self.location.path()));
-            url
-        })
+        self.signature.clone().unwrap_or_else(|| self.beside(SIGNATURE_SUFFIXES[0]))
+    }
+
+    fn signature_urls(&self) -> Vec<Url> {
+        match &self.signature {
+            Some(url) => vec![url.clone()],
+            None => SIGNATURE_SUFFIXES.map(|suffix| self.beside(suffix)).to_vec(),
+        }
+    }
+
+    fn beside(&self, suffix: &str) -> Url {
+        let mut url = self.location.clone();
+        url.set_path(&format!("{}{suffix}", self.location.path()));
+        url
     }
 }
 
@@ -276,10 +300,11 @@ mod tests {
     fn locations_may_be_relative() {
         let chosen = offer(&["raw"]).disk_image("x86_64", SectorSize::S512).unwrap();
         assert_eq!(chosen.location.as_str(), "https://host/a/x.raw");
-        assert_eq!(chosen.signature_url().as_str(), "https://host/x.raw.sig");
+        assert_eq!(chosen.signature_urls(), ["https://host/x.raw.sig".parse().unwrap()]);
         let url = "https://host/x.raw?key=secret".parse().unwrap();
-        let beside = Chosen::of_url(url).signature_url();
-        assert_eq!(beside.as_str(), "https://host/x.raw.sig?key=secret");
+        let beside = Chosen::of_url(url).signature_urls();
+        let wanted = ["sig", "asc"].map(|end| format!("https://host/x.raw.{end}?key=secret"));
+        assert_eq!(beside.iter().map(Url::as_str).collect::<Vec<_>>(), wanted);
     }
 
     #[test]

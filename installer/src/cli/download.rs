@@ -9,6 +9,7 @@ use reqwest::Url;
 use crate::download::{DownloadRequest, Form, Vouching, What};
 use crate::fetch;
 use crate::source::{StreamSource, this_architecture};
+use crate::trust::KeySources;
 
 /// Which stream, and where its metadata is.
 #[derive(Debug, Args)]
@@ -60,6 +61,10 @@ pub struct DownloadArgs {
     #[arg(long)]
     pub insecure: bool,
 
+    /// Keys that may sign images, instead of the system's; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub keyring: Vec<PathBuf>,
+
     /// How often a failed download starts again: a number or "infinite"
     #[arg(long, value_name = "N", default_value = "3")]
     pub fetch_retries: fetch::Retries,
@@ -103,7 +108,10 @@ impl From<DownloadArgs> for DownloadRequest {
             what,
             directory: args.directory,
             form: if args.decompress { Form::Decompressed } else { Form::AsStored },
-            vouching: Vouching { unsigned: args.insecure.into() },
+            vouching: Vouching {
+                unsigned: args.insecure.into(),
+                keys: KeySources::choose(args.keyring),
+            },
             retries: args.fetch_retries,
         }
     }

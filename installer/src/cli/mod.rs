@@ -48,7 +48,7 @@ pub enum Command {
     /// Prints the path of the image. What is there and verifies is not fetched
     /// again, and what was cut off is taken up where it ended.
     #[command(args_override_self = true)]
-    Download(DownloadArgs),
+    Download(Box<DownloadArgs>),
     /// List the images of a stream
     #[command(args_override_self = true)]
     ListStream(ListStreamArgs),

@@ -1,4 +1,4 @@
-//! Downloads of what a stream offers, as the library does them.
+//! Downloads of what a stream offers.
 
 use std::fs;
 use std::io::Write;
@@ -10,11 +10,13 @@ use nestos_installer::download::{self, DownloadRequest, Form, Vouching, What};
 use nestos_installer::fetch::Retries;
 use nestos_installer::request::Unsigned;
 use nestos_installer::source::StreamSource;
+use nestos_installer::trust::KeySources;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::gpg::Gpg;
 use crate::server::{Reply, Server};
-use crate::support::noise;
+use crate::support::{Run, installer, noise};
 
 /// Files of a web server by path.
 type Files = Vec<(&'static str, Vec<u8>)>;
@@ -61,7 +63,7 @@ impl Target {
             what,
             directory: self.dir.path().to_owned(),
             form,
-            vouching: Vouching { unsigned: Unsigned::Accept },
+            vouching: Vouching { unsigned: Unsigned::Accept, keys: KeySources::choose(vec![]) },
             retries: Retries::Finite(0),
         }
     }
@@ -171,7 +173,7 @@ fn the_next_run_goes_on_where_one_broke_off() {
     let whole = stored.clone();
     let server = Server::start(move |number, request| match request.path.as_str() {
         "/streams/stable.json" => Reply::whole(&metadata),
-        "/x.raw.xz" if number < 3 => Reply::ranged(request, &stored, "\"1\"").cut(100_000),
+        "/x.raw.xz" if number < 4 => Reply::ranged(request, &stored, "\"1\"").cut(100_000),
         "/x.raw.xz" => Reply::ranged(request, &stored, "\"1\""),
         _ => Reply::status(404),
     });
@@ -303,4 +305,120 @@ fn a_directory_that_is_missing_is_named() {
     let error = shown(download::run(&request)).unwrap_err();
     assert!(error.contains("/nowhere/at/all is no directory"), "{error}");
     assert!(server.requests().is_empty());
+}
+
+/// A stream whose image `ann` signed, and her key.
+struct Signed {
+    server: Server,
+    image: Vec<u8>,
+    keys: PathBuf,
+    gpg: Gpg,
+}
+
+impl Signed {
+    fn new() -> Self {
+        Self::with(|signature| signature)
+    }
+
+    /// The server has what `change` makes of the signature.
+    fn with(change: impl Fn(Vec<u8>) -> Vec<u8>) -> Self {
+        let gpg = Gpg::new(&["ann"]);
+        let image = noise(300_000);
+        let stored = xz(&image);
+        let signature = change(gpg.sign("ann", &stored, &[]));
+        let server = serve_files(vec![
+            ("/streams/stable.json", metadata("raw.xz", "/x.raw.xz", &stored, &image)),
+            ("/x.raw.xz", stored),
+            ("/x.raw.xz.sig", signature),
+        ]);
+        let keys = gpg.path("keys.gpg");
+        fs::write(&keys, gpg.export(&["ann"])).unwrap();
+        Self { server, image, keys, gpg }
+    }
+
+    /// Runs `nestos-installer download` with the key.
+    fn download(&self, target: &Target, args: &[&str]) -> Run {
+        let cmd = installer().args(["download", "--architecture", "x86_64", "--keyring"]);
+        let cmd = cmd.arg(&self.keys).arg("-C").arg(target.dir.path());
+        let cmd = cmd.args(["--fetch-retries", "0"]).args(args);
+        Run::from(cmd.finish().unwrap())
+    }
+
+    fn stream(&self, target: &Target, args: &[&str]) -> Run {
+        let base = format!("{}/streams/", self.server.url);
+        self.download(target, &[&["--stream-base-url", base.as_str()], args].concat())
+    }
+}
+
+#[test]
+fn a_signed_image_is_saved_with_its_signature_once() {
+    let signed = Signed::new();
+    let target = Target::new();
+    signed.stream(&target, &[]).ok();
+    assert_eq!(target.names(), ["x.raw.xz", "x.raw.xz.sig"]);
+    let read = |name: &str| fs::read(target.path(name)).unwrap();
+    let keys = fs::read(&signed.keys).unwrap();
+    assert!(signed.gpg.gpgv(&keys, &read("x.raw.xz.sig"), &read("x.raw.xz")));
+    let asked = signed.server.requests().len();
+    signed.stream(&target, &[]).ok();
+    // Only what the stream offers was looked up again.
+    assert_eq!(signed.server.requests().len(), asked + 1);
+    let url = format!("{}/x.raw.xz", signed.server.url);
+    signed.download(&target, &["--image-url", &url]).ok();
+    assert_eq!(signed.server.requests().len(), asked + 1);
+    // What is there is decompressed without fetching it again.
+    signed.stream(&target, &["--decompress"]).ok();
+    assert_eq!(read("x.raw"), signed.image);
+    assert_eq!(asked_for(&signed.server, "/x.raw.xz"), 1);
+}
+
+#[test]
+fn a_decompressed_image_was_verified_and_has_no_signature() {
+    let signed = Signed::new();
+    let target = Target::new();
+    signed.stream(&target, &["-d"]).ok();
+    assert_eq!(target.names(), ["x.raw"]);
+    assert_eq!(fs::read(target.path("x.raw")).unwrap(), signed.image);
+}
+
+#[test]
+fn an_image_that_nobody_signed_is_only_saved_on_demand() {
+    let server = image_server(&noise(1000), Vec::new());
+    let signed = Signed { server, ..Signed::new() };
+    let target = Target::new();
+    signed.stream(&target, &[]).fails_with(1, &["there is no signature", "x.raw.xz.sig"]);
+    assert!(target.names().is_empty());
+    assert_eq!(asked_for(&signed.server, "/images/x.raw.xz"), 0);
+    let run = signed.stream(&target, &["--insecure"]).ok();
+    assert!(run.stderr.contains("is not signed"), "{}", run.stderr);
+    assert_eq!(target.names(), ["x.raw.xz"]);
+}
+
+#[test]
+fn a_bad_signature_is_never_accepted() {
+    let wrong = |_| Gpg::new(&["mallory"]).sign("mallory", &xz(&noise(300_000)), &[]);
+    for signed in [Signed::with(|_| b"garbage".to_vec()), Signed::with(wrong)] {
+        let target = Target::new();
+        for args in [&[][..], &["--insecure"], &["--insecure", "-d"]] {
+            signed.stream(&target, args).fails_with(1, &["x.raw.xz.sig does not vouch"]);
+            assert!(target.names().is_empty());
+        }
+        assert_eq!(asked_for(&signed.server, "/x.raw.xz"), 0);
+    }
+}
+
+#[test]
+fn a_stream_is_listed_for_people_and_programs() {
+    let signed = Signed::new();
+    let base = format!("{}/streams", signed.server.url);
+    let list = |args: &[&str]| {
+        let cmd = installer().args(["list-stream", "--stream-base-url", &base]).args(args);
+        cmd.output().unwrap()
+    };
+    assert_eq!(list(&[]), "Architecture  Platform  Format\nx86_64        metal     raw.xz\n");
+    let listed: serde_json::Value = serde_json::from_str(&list(&["--json"])).unwrap();
+    let image = &listed["images"][0];
+    assert_eq!(image["location"], format!("{}/x.raw.xz", signed.server.url));
+    assert_eq!(image["sha256"], hex(&xz(&signed.image)));
+    assert_eq!((&image["artifact"], &image["release"]), (&"disk".into(), &"1.0".into()));
 }
