@@ -1,14 +1,16 @@
 //! Disks that fail, run full or vanish in mid-installation: the message tells what happened and
 //! the truth about the disk, which boots nothing, and nothing is left behind.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Mutex, mpsc};
 
 use gpt::disk::LogicalBlockSize;
 
-use crate::judge::{self, DISK_SIZE, Scene, Verdict};
+use crate::judge::{self, Verdict};
+use crate::scene::{self, DISK_SIZE, NEW, Others, Scene};
 use crate::server::{Reply, Server};
 use crate::storage::{Storage, served_files, wait_until};
 use crate::strace::traced;
@@ -26,8 +28,11 @@ fn a_call_that_fails_once_leaves_nothing_that_boots() {
     if !loop_devices(test) || !judge::judges(test) || !program("strace", test) {
         return;
     }
-    let scene = Scene::set();
-    let calls = traced(&scene, &scene.fresh_disk("traced"), &[]).calls;
+    Scene::all().for_each(|scene| fail_once(&scene));
+}
+
+fn fail_once(scene: &Scene) {
+    let calls = traced(scene, &scene.fresh_disk("traced"), &[]).calls;
     let on_disk = |name: &str| calls.iter().filter(|c| c.on_disk && c.name == name).count();
     let (writes, syncs) = (on_disk("pwrite64"), on_disk("fsync"));
     let mut faults = Vec::new();
@@ -37,7 +42,7 @@ fn a_call_that_fails_once_leaves_nothing_that_boots() {
     faults.extend((1..=syncs).map(|nth| ("fsync", nth, "EIO", "Input/output error")));
     for (name, nth, error, text) in faults {
         let disk = scene.fresh_disk("failing");
-        let run = traced(&scene, &disk, &failing(name, nth, error, Some(&disk))).run;
+        let run = traced(scene, &disk, &failing(name, nth, error, Some(&disk))).run;
         scene.assert_failed(run, &disk, &[UNBOOTABLE, text, disk.to_str().unwrap()]);
     }
     let edits: [(&str, usize, &str); 4] = [
@@ -48,7 +53,7 @@ fn a_call_that_fails_once_leaves_nothing_that_boots() {
     ];
     for (name, nth, error) in edits {
         let disk = scene.fresh_disk("failing");
-        let run = traced(&scene, &disk, &failing(name, nth, error, None)).run;
+        let run = traced(scene, &disk, &failing(name, nth, error, None)).run;
         scene.assert_failed(run, &disk, &[UNBOOTABLE, "cannot edit /boot of the new system"]);
     }
 }
@@ -70,21 +75,29 @@ fn a_disk_with_bad_places_boots_nothing() {
     if !loop_devices(test) || !judge::judges(test) || !served_files(test) {
         return;
     }
-    let scene = Scene::set();
+    Scene::all().for_each(|scene| fail_for_ever(&scene));
+}
+
+fn fail_for_ever(scene: &Scene) {
     let erasure = "could not be erased either";
+    // A table of saved partitions is data, too.
+    let ends = match scene.others {
+        Others::None => UNBOOTABLE,
+        Others::Saved => UNKNOWN,
+    };
     for (requests, at, texts) in [
         (ALL, Some(0), &[UNKNOWN, erasure][..]),
         (ALL, Some(DISK_SIZE - 512), &[UNKNOWN, erasure]),
         (ALL, Some(ROOT_AT + 3 * MIB), &[UNBOOTABLE, "cannot write to"]),
         (ALL, None, &[UNKNOWN, erasure]),
-        (DATA, Some(0), &[UNBOOTABLE, "at byte 0"]),
-        (DATA, Some(DISK_SIZE - 512), &[UNBOOTABLE, "cannot write to"]),
+        (DATA, Some(0), &[ends, "at byte 0"]),
+        (DATA, Some(DISK_SIZE - 512), &[ends, "cannot write to"]),
         (FLUSH, None, &[UNKNOWN, erasure, "cannot sync"]),
     ] {
         let disk = scene.fresh_disk("bad");
         let storage = Storage::serve(scene.bench.dir.path(), &bad(&disk, requests, at));
         let run = scene.install(storage.file());
-        judge::assert_released(storage.file(), &scene.tmp());
+        scene::assert_released(storage.file(), &scene.tmp());
         storage.end();
         scene.assert_failed(run, &disk, &[&["Input/output error"][..], texts].concat());
     }
@@ -97,7 +110,7 @@ fn a_block_device_with_a_bad_place_boots_nothing() {
     if !loop_devices(test) || !judge::judges(test) || !served_files(test) {
         return;
     }
-    let scene = Scene::set();
+    let scene = Scene::set(Others::None);
     let disk = scene.fresh_disk("bad");
     let nodes = bad(&disk, ALL, Some(ROOT_AT + 3 * MIB));
     let storage = Storage::serve(scene.bench.dir.path(), &nodes);
@@ -131,15 +144,18 @@ fn a_disk_that_vanishes_ends_the_installation() {
     if !loop_devices(test) || !judge::judges(test) || !served_files(test) {
         return;
     }
-    let scene = Scene::set();
+    Scene::all().for_each(|scene| vanish(&scene));
+}
+
+fn vanish(scene: &Scene) {
     for device in [false, true] {
         let disk = scene.fresh_disk("vanishing");
         let node = format!("driver=file,node-name=disk,filename={}", disk.display());
         let mut storage = Storage::serve(scene.bench.dir.path(), &[node]);
         let attached = device.then(|| Loop::attach(storage.file(), &[]));
         let target = attached.as_ref().map_or(storage.file(), |a| &a.0).to_owned();
-        let run = interrupted(&scene, &target, || storage.vanish());
-        judge::assert_released(Path::new("/nonexistent"), &scene.tmp());
+        let run = interrupted(scene, &target, || storage.vanish());
+        scene::assert_released(Path::new("/nonexistent"), &scene.tmp());
         drop(attached);
         storage.end();
         let texts = [UNKNOWN, "could not be erased either", target.to_str().unwrap()];
@@ -154,7 +170,7 @@ fn two_installers_on_one_device_do_not_meet() {
     if !loop_devices(test) || !judge::judges(test) {
         return;
     }
-    let scene = Scene::set();
+    let scene = Scene::set(Others::None);
     let disk = scene.fresh_disk("wanted");
     let attached = Loop::attach(&disk, &[]);
     let first = interrupted(&scene, &attached.0, || {
@@ -172,7 +188,7 @@ fn a_disk_with_other_sectors_is_not_touched() {
     if !loop_devices(test) || !judge::judges(test) {
         return;
     }
-    let mut scene = Scene::set();
+    let mut scene = Scene::set(Others::None);
     let large = scene.bench.file("large", make_image(LogicalBlockSize::Lb4096, ENTRY));
     for (image, size) in [(scene.args[1].clone(), 4096), (large, 512)] {
         scene.args[1] = image;
@@ -194,7 +210,7 @@ fn interrupted(scene: &Scene, target: &Path, meanwhile: impl FnOnce()) -> Run {
     let server = Server::start(move |number, request| {
         let reply = Reply::ranged(request, &image, "\"1\"");
         if number == 0 {
-            return reply.cut(len(9 * MIB));
+            return reply.cut(len(ROOT_AT + 2 * MIB));
         }
         // Fails once the sender is gone: then everybody may go on.
         assert!(go_on.lock().unwrap().recv().is_err());
@@ -204,7 +220,12 @@ fn interrupted(scene: &Scene, target: &Path, meanwhile: impl FnOnce()) -> Run {
     let args = args.into_iter().map(str::to_owned).chain(scene.args[2..].iter().cloned());
     let cmd = installer().env("TMPDIR", scene.tmp()).arg("install").arg(target).args(args);
     let child = cmd.spawn(Stdio::null(), Stdio::null(), Stdio::piped()).unwrap();
-    assert!(wait_until(|| server.requests().len() > 1), "the image is not fetched");
+    let root_is_new = || {
+        let mut byte = [0];
+        File::open(target).unwrap().read_exact_at(&mut byte, ROOT_AT + MIB).unwrap();
+        byte[0] == NEW
+    };
+    assert!(wait_until(root_is_new), "the image is not written");
     meanwhile();
     drop(sender);
     let done = child.wait_with_output().unwrap();

@@ -8,7 +8,8 @@ use std::process::{Child, Stdio};
 use nestos_host::cmd::Cmd;
 use nestos_installer::digest::Digest;
 
-use crate::judge::{self, Scene};
+use crate::judge;
+use crate::scene::{Others, Scene};
 use crate::server::{Reply, Server};
 use crate::support::{MIB, Run, installer, len};
 
@@ -59,7 +60,7 @@ fn an_image_that_is_late_cut_damaged_or_too_long_boots_nothing() {
     if !judge::judges(test) {
         return;
     }
-    let scene = Scene::set();
+    let scene = Scene::set(Others::None);
     let late = Late::start(&scene);
     for (format, whole) in stored(&scene.image()) {
         for from in [From::File, From::Server] {

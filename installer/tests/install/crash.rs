@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use nestos_host::term;
 
 use crate::chance::Chance;
-use crate::judge::{self, DISK_SIZE, Scene, Verdict};
+use crate::judge::{self, Verdict};
+use crate::scene::{self, DISK_SIZE, Scene};
 use crate::strace::{Call, traced};
-use crate::support::{MIB, loop_devices, program};
+use crate::support::{MIB, len, loop_devices, program};
 
 /// Moments in all, and those during the edits of `/boot`.
 const MOMENTS: usize = 50;
@@ -44,8 +45,11 @@ fn moments(calls: &[Call], chance: &mut Chance) -> Vec<Moment> {
     }
     let boot_sector = seal.iter().position(|c| c.offset == 0 && c.bytes > 0).unwrap();
     for (at, call) in seal.iter().enumerate() {
-        let expected: &[_] =
-            if at <= boot_sector { &[Verdict::Nothing] } else { &[Verdict::Complete] };
+        let expected: &[_] = if at <= boot_sector {
+            &[Verdict::Nothing, Verdict::WithoutCode]
+        } else {
+            &[Verdict::Complete]
+        };
         chosen.push(Moment { call: (*call).clone(), expected });
     }
     chosen
@@ -56,13 +60,17 @@ fn by_bytes(body: &[&Call], count: usize, chance: &mut Chance) -> Vec<Call> {
     let total: u64 = body.iter().map(|c| c.bytes).sum();
     let step = total / count as u64;
     let start = chance.below(step);
-    let mut chosen = Vec::new();
+    let mut chosen: Vec<Call> = Vec::new();
     let mut written = 0;
     for call in body {
-        if written >= start + chosen.len() as u64 * step && chosen.len() < count {
+        written += call.bytes;
+        if written > start + chosen.len() as u64 * step && chosen.len() < count {
             chosen.push((*call).clone());
         }
-        written += call.bytes;
+    }
+    // Large calls hold several places.
+    while chosen.len() < count {
+        chosen.push(body[len(chance.below(body.len() as u64))].clone());
     }
     chosen
 }
@@ -87,22 +95,22 @@ fn an_installer_killed_at_any_moment_leaves_nothing_or_everything() {
         return;
     }
     let mut chance = Chance::of(test);
-    let scene = Scene::set();
-    let calls = traced(&scene, &scene.fresh_disk("traced"), &[]).calls;
-    let moments = moments(&calls, &mut chance);
-    assert_eq!(moments.len(), MOMENTS);
-    let mut seen: HashMap<Verdict, usize> = HashMap::new();
-    for (at, moment) in moments.iter().enumerate() {
-        let verdict = killed_at(&scene, moment);
-        *seen.entry(verdict).or_default() += 1;
-        assert!(moment.expected.contains(&verdict), "moment {at}, {:?}: {verdict:?}", moment.call);
+    for scene in Scene::all() {
+        let calls = traced(&scene, &scene.fresh_disk("traced"), &[]).calls;
+        let moments = moments(&calls, &mut chance);
+        assert_eq!(moments.len(), MOMENTS);
+        let mut seen: HashMap<Verdict, usize> = HashMap::new();
+        for Moment { call, expected } in &moments {
+            let verdict = killed_at(&scene, call);
+            *seen.entry(verdict).or_default() += 1;
+            assert!(expected.contains(&verdict), "killed at {call:?}: {verdict:?}");
+        }
+        term::status(format!("{test}: {:?}: {seen:?}", scene.others));
+        assert!(seen[&Verdict::Nothing] > 40 && seen.contains_key(&Verdict::Complete), "{seen:?}");
     }
-    term::status(format!("{test}: {} moments, {seen:?}", moments.len()));
-    assert!(seen[&Verdict::Nothing] > 40 && seen.contains_key(&Verdict::Complete), "{seen:?}");
 }
 
-fn killed_at(scene: &Scene, moment: &Moment) -> Verdict {
-    let call = &moment.call;
+fn killed_at(scene: &Scene, call: &Call) -> Verdict {
     let disk = scene.fresh_disk("killed");
     let kill = format!("inject={}:signal=KILL:when={}", call.name, call.nth);
     let mut options = vec!["-e".to_owned(), kill];
@@ -113,7 +121,7 @@ fn killed_at(scene: &Scene, moment: &Moment) -> Verdict {
     let made = traced(scene, &disk, &options).calls;
     let (last, tmp) = (made.iter().rev().find(|c| c.name == call.name).unwrap(), scene.tmp());
     assert_eq!((last.nth, last.offset), (call.nth, call.offset), "killed elsewhere: {last:?}");
-    judge::assert_released(&disk, &tmp);
+    scene::assert_released(&disk, &tmp);
     let left: Vec<PathBuf> = fs::read_dir(&tmp).unwrap().map(|e| e.unwrap().path()).collect();
     for dir in left {
         // The place of a mount that is gone: empty.

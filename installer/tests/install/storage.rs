@@ -18,7 +18,7 @@ use crate::support::program;
 const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// How often and how long apart something is looked for that the daemon does.
-const TRIES: u32 = 200;
+const TRIES: u32 = 1200;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// A disk that the storage daemon serves.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nestos_host::cmd::Cmd;
 
-use crate::judge::Scene;
+use crate::scene::Scene;
 use crate::support::Run;
 
 /// Calls that change the disk, and calls that edit `/boot` on it.

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use nestos_host::term;
 
 use crate::chance::Chance;
-use crate::judge::{self, DISK_SIZE, PowerCut, Scene, Verdict};
+use crate::judge::{self, PowerCut, Verdict};
+use crate::scene::{self, DISK_SIZE, Scene};
 use crate::storage::{Storage, served_files};
 use crate::support::{BOOT_AT, BOOT_LEN, MIB, len, loop_devices};
 
@@ -67,7 +68,7 @@ fn recorded(scene: &Scene) -> Vec<Op> {
     let nodes = [file("base", &disk), file("log", &log), recorder.to_owned()];
     let storage = Storage::serve(dir, &nodes);
     scene.install(storage.file()).ok();
-    judge::assert_released(storage.file(), &scene.tmp());
+    scene::assert_released(storage.file(), &scene.tmp());
     storage.end();
     assert_eq!(scene.judge(&disk), Ok(Verdict::Complete));
     let ops = read_log(&log);
@@ -163,27 +164,34 @@ fn a_power_cut_at_any_request_leaves_nothing_or_everything() {
         return;
     }
     let mut chance = Chance::of(test);
-    let scene = Scene::set();
-    let ops = recorded(&scene);
+    for scene in Scene::all() {
+        let seen = cut_everywhere(&scene, &mut chance);
+        term::status(format!("{test}: {:?}: {CUTS} cuts, {seen:?}", scene.others));
+        assert!(seen[&Verdict::Nothing] > CUTS && seen[&Verdict::Complete] >= 2, "{seen:?}");
+    }
+}
+
+/// Judges what every cut may leave and counts the verdicts.
+fn cut_everywhere(scene: &Scene, chance: &mut Chance) -> HashMap<Verdict, usize> {
+    let ops = recorded(scene);
     assert!(edits_boot(&ops), "the edits of /boot are not in the log");
     let mut complete = scene.old.clone();
     ops.iter().for_each(|op| apply(&mut complete, op));
     let mut seen: HashMap<Verdict, usize> = HashMap::new();
-    let mut judge = PowerCut::new(&scene, complete);
+    let mut judge = PowerCut::new(scene, complete);
     let mut replay = Replay { ops: &ops, done: 0, durable: scene.old.clone() };
     let mut disk = scene.old.clone();
-    for cut in cuts(&ops, &mut chance) {
+    for cut in cuts(&ops, chance) {
         let pending = replay.advance(cut);
         for remainder in 0..remainders(pending) {
-            replay.cut(&mut disk, pending, remainder, &mut chance);
+            replay.cut(&mut disk, pending, remainder, chance);
             match judge.judge(&disk) {
                 Ok(verdict) => *seen.entry(verdict).or_default() += 1,
                 Err(half) => panic!("cut {cut} of {}, remainder {remainder}: {half}", ops.len()),
             }
         }
     }
-    term::status(format!("{test}: {} requests, {CUTS} cuts, {seen:?}", ops.len()));
-    assert!(seen[&Verdict::Nothing] > CUTS && seen[&Verdict::Complete] >= 2, "{seen:?}");
+    seen
 }
 
 /// Whether something is written to the boot partition between the body and the seal.
