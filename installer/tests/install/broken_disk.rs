@@ -207,9 +207,12 @@ fn interrupted(scene: &Scene, target: &Path, meanwhile: impl FnOnce()) -> Run {
     let image = fs::read(&scene.args[1]).unwrap();
     let (sender, go_on) = mpsc::channel::<()>();
     let go_on = Mutex::new(go_on);
-    let server = Server::start(move |number, request| {
+    let server = Server::start(move |_, request| {
+        if request.path.ends_with(".sig") {
+            return Reply::status(404);
+        }
         let reply = Reply::ranged(request, &image, "\"1\"");
-        if number == 0 {
+        if request.header("range").is_none() {
             return reply.cut(len(ROOT_AT + 2 * MIB));
         }
         // Fails once the sender is gone: then everybody may go on.

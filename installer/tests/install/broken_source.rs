@@ -10,7 +10,7 @@ use nestos_installer::digest::Digest;
 
 use crate::judge;
 use crate::scene::{Others, Scene};
-use crate::server::{Reply, Server};
+use crate::server::{Reply, Request, Server};
 use crate::support::{MIB, Run, installer, len};
 
 const UNTOUCHED: &str = "the disk was not touched";
@@ -41,11 +41,19 @@ enum From {
     Server,
 }
 
+/// The answer of a server that has the image, but no signature of it.
+fn unsigned(request: &Request, image: &[u8]) -> Reply {
+    match request.path.ends_with(".sig") {
+        true => Reply::status(404),
+        false => Reply::ranged(request, image, "\"1\""),
+    }
+}
+
 /// Installs what is stored on the first disk of the scene.
 fn install(scene: &Scene, stored: &[u8], from: From, more: &[&str]) -> Run {
     let path = scene.bench.file("source", stored);
     let stored = stored.to_vec();
-    let server = Server::start(move |_, request| Reply::ranged(request, &stored, "\"1\""));
+    let server = Server::start(move |_, request| unsigned(request, &stored));
     let image = match from {
         From::File => ["--image-file", &path],
         From::Server => ["--image-url", &server.url],
@@ -122,9 +130,7 @@ impl Late {
     fn start(scene: &Scene) -> Self {
         let disk = scene.fresh_disk("late");
         let image = scene.image();
-        let server = Server::start(move |_, request| {
-            Reply::ranged(request, &image, "\"1\"").stall(len(9 * MIB))
-        });
+        let server = Server::start(move |_, request| unsigned(request, &image).stall(len(9 * MIB)));
         let args = ["--insecure", "--fetch-retries", "0", "--image-url", &server.url];
         let cmd = installer().arg("install").arg(&disk).args(args);
         let child = cmd.spawn(Stdio::null(), Stdio::null(), Stdio::piped()).unwrap();
