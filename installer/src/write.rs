@@ -6,10 +6,10 @@
 
 use anyhow::{Context, Result};
 use nestos_host::blockdev::{ClaimedDisk, Reread};
-use nestos_host::gpt_disk::{Placed, SectorSize, Table};
+use nestos_host::gpt_disk::Table;
 use nestos_host::term;
 
-use crate::saved::{self, Layout, Patch, Stage};
+use crate::saved::{Layout, Patch, Stage};
 use crate::trust::Verified;
 
 /// What a disk does for the one who writes it; a claimed disk, or the record of a test.
@@ -47,39 +47,21 @@ impl Medium for ClaimedDisk {
 pub struct Unsealed<'a, M> {
     pub(crate) disk: Below<'a, M>,
     pub(crate) table: &'a Table,
+    layout: &'a Layout,
 }
 
 impl<'a, M: Medium> Unsealed<'a, M> {
-    /// Erases the tables of the disk, saving nothing: the point of no return.
-    pub fn begin(disk: &'a M, table: &'a Table) -> Result<Self> {
-        erase_ends(disk)?;
-        Ok(Self { disk: Below { disk, limit: u64::MAX }, table })
-    }
-
     /// Erases the tables of the disk but for saved partitions: the point of no return.
-    pub fn begin_saving(disk: &'a M, layout: &'a Layout) -> Result<Self> {
+    pub fn begin(disk: &'a M, layout: &'a Layout) -> Result<Self> {
         perform(disk, &layout.begin).context("cannot erase the tables of the disk")?;
-        Ok(Self { disk: Below { disk, limit: layout.limit }, table: &layout.image })
-    }
-
-    /// Makes the disk bootable, saving nothing: `placed` is the image's table for this disk.
-    pub fn seal(self, placed: &Placed, _verified: &Verified) -> Result<()> {
-        self.disk.sync()?;
-        let stages = saved::plain_seal(placed, self.table.sector_size());
-        perform(self.disk.disk, &stages).context("cannot write the partition table")
+        Ok(Self { disk: Below { disk, limit: layout.limit }, table: &layout.image, layout })
     }
 
     /// Makes the disk bootable, as planned when it was begun.
-    pub fn seal_saving(self, layout: &Layout, _verified: &Verified) -> Result<()> {
+    pub fn seal(self, _verified: &Verified) -> Result<()> {
         self.disk.sync()?;
-        perform(self.disk.disk, &layout.seal).context("cannot write the partition table")
+        perform(self.disk.disk, &self.layout.seal).context("cannot write the partition table")
     }
-}
-
-/// Makes a disk boot nothing and saves nothing.
-pub fn erase_ends(disk: &impl Medium) -> Result<()> {
-    let stages = saved::plain_erase(disk.size(), SectorSize::S512);
-    perform(disk, &stages).context("cannot erase the tables of the disk")
 }
 
 /// Makes a disk boot nothing after anything went wrong; saved partitions stay.

@@ -157,7 +157,7 @@ fn prepare(request: InstallRequest, mode: Mode) -> Result<Prepared> {
     }
     let wipe = match request.handling.rest {
         Rest::Leave => None,
-        Rest::Wipe => Some(wipe::plan(disk.file(), &layout.kept_ranges())?),
+        Rest::Wipe => Some(wipe::plan(disk.file(), &layout.protected())?),
     };
     let plan = Plan {
         disk: DiskPlan::of(&disk, &layout, wipe.as_ref()),
@@ -182,12 +182,13 @@ fn announce(plan: &Plan) {
 }
 
 fn perform(prepared: &Prepared, progress: &mut Progress, guard: &Guard) -> Result<Verified> {
+    let unsealed = Unsealed::begin(&prepared.disk, &prepared.layout)?;
+    // Not before: until now only the old tables led to saved partitions.
     if let Some(plan) = &prepared.wipe
         && let Discarded::No(reason) = wipe::run(&prepared.disk, plan)?
     {
         term::warning(format!("what no table leads to is still on the disk: {reason}"));
     }
-    let unsealed = Unsealed::begin_saving(&prepared.disk, &prepared.layout)?;
     // The old partitions are gone for the kernel, too: nobody can mount one meanwhile.
     write::announce_partitions(&prepared.disk);
     let verified = unsealed.write_body(&prepared.stream, progress, || guard.check())?;
@@ -196,7 +197,7 @@ fn perform(prepared: &Prepared, progress: &mut Progress, guard: &Guard) -> Resul
             .context("cannot edit /boot of the new system")?;
     }
     guard.check()?;
-    unsealed.seal_saving(&prepared.layout, &verified)?;
+    unsealed.seal(&verified)?;
     Ok(verified)
 }
 

@@ -84,12 +84,6 @@ impl Layout {
         &self.summary
     }
 
-    /// Returns where the saved partitions are, in bytes.
-    pub fn kept_ranges(&self) -> Vec<Range<u64>> {
-        let kept = self.summary.kept.iter().map(|k| &k.partition);
-        kept.map(|p| p.start..p.start + p.length).collect()
-    }
-
     /// Returns the first byte that the body of the image must not reach, if any.
     pub fn limit(&self) -> Option<u64> {
         Some(self.limit).filter(|l| *l != u64::MAX)

@@ -16,7 +16,7 @@ use nestos_host::term::WithHint;
 
 pub use filter::{BadGlob, BadRange, Filter, IndexRange, LabelGlob};
 pub use layout::{KeptPartition, Layout, Summary};
-pub(crate) use stages::{Patch, Stage, erase as plain_erase, seal as plain_seal};
+pub(crate) use stages::{Patch, Stage};
 
 /// The first and the last bytes of a disk.
 #[derive(Debug, Clone)]

@@ -66,7 +66,7 @@ pub(crate) type Stage = Vec<Patch>;
 
 /// Returns what erases a disk of which nothing is kept. The boot sector goes first, as it comes
 /// last in [`seal`]: a power cut must not leave it with half a table.
-pub(crate) fn erase(size: u64, sector: SectorSize) -> Vec<Stage> {
+pub(super) fn erase(size: u64, sector: SectorSize) -> Vec<Stage> {
     let length = HEAD.min(size);
     let ends = vec![Patch::zero(0..length), Patch::zero(size - length..size)];
     vec![vec![Patch::zero(0..length.min(sector.bytes().into()))], ends]
@@ -74,7 +74,7 @@ pub(crate) fn erase(size: u64, sector: SectorSize) -> Vec<Stage> {
 
 /// Returns what makes a disk boot of which nothing was kept. The boot sector comes last: without
 /// it neither BIOS, UEFI nor Linux sees a table.
-pub(crate) fn seal(image: &Placed, sector: SectorSize) -> Vec<Stage> {
+pub(super) fn seal(image: &Placed, sector: SectorSize) -> Vec<Stage> {
     vec![
         vec![Patch::backup(image)],
         vec![Patch::of(image, sector.len()..HEAD_LEN)],

@@ -137,10 +137,10 @@ fn run(sector: SectorSize, mut old: Vec<u8>, filters: &[Filter]) -> Run {
     let table = Table::parse(&head).unwrap();
     let kept = Kept::from_ends(ends, sector, filters).unwrap();
     let layout = Layout::plan(&table, &head, &kept, DISK as u64).unwrap();
-    let unsealed = Unsealed::begin_saving(&disk, &layout).unwrap();
+    let unsealed = Unsealed::begin(&disk, &layout).unwrap();
     let mut progress = Progress::default();
     let verified = unsealed.write_body(&stream, &mut progress, || Ok(())).unwrap();
-    unsealed.seal_saving(&layout, &verified).unwrap();
+    unsealed.seal(&verified).unwrap();
     let ops = disk.0.take();
     abandon(&disk, &layout).unwrap();
     let mut complete = old.clone();

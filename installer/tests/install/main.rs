@@ -18,6 +18,7 @@ mod manual;
 mod option_files;
 mod release;
 mod resume;
+mod saved;
 mod scene;
 mod selectors;
 mod server;
