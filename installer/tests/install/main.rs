@@ -23,6 +23,7 @@ mod scene;
 mod selectors;
 mod server;
 mod signatures;
+mod signed;
 mod storage;
 mod strace;
 mod streams;
