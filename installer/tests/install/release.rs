@@ -10,7 +10,8 @@ use nestos_host::cmd::Cmd;
 use nestos_host::disk_use::{Sources, release};
 use nestos_host::term::error_lines;
 
-use crate::support::{Bench, Loop, MIB, loop_devices};
+use crate::busy::Mounted;
+use crate::support::{Bench, Loop, MIB, image, install_on, loop_devices};
 
 /// A loop device with an ext4 file system.
 fn formatted(bench: &Bench) -> Loop {
@@ -155,4 +156,29 @@ fn a_free_disk_needs_no_release() {
     let bench = Bench::new(32 * MIB);
     let disk = Loop::attach(&bench.disk, &[]);
     assert_eq!(released(&disk.0), Ok(vec![]));
+}
+
+#[test]
+fn a_dry_run_names_what_would_free_the_disk_and_ends_nothing() {
+    if !loop_devices("a_dry_run_names_what_would_free_the_disk_and_ends_nothing") {
+        return;
+    }
+    let bench = Bench::new(40 * MIB);
+    let path = bench.file("image", image());
+    let disk = Loop::attach(&bench.disk, &["--partscan"]);
+    // Told to the kernel by hand: not every kernel reads every kind of table.
+    Cmd::new("addpart").arg(&disk.0).args(["1", "2048", "40960"]).run().unwrap();
+    // Without partition nodes, the whole disk stands for the partition.
+    let used = Some(disk.partition(1)).filter(|p| p.exists()).unwrap_or(disk.0.clone());
+    Cmd::new("mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(&used).run().unwrap();
+    let mounted = Mounted::mount(&used, &["-o", "ro"], bench.dir.path());
+    let before = fs::read(&used).unwrap();
+    let args = ["--image-file", &path, "--insecure", "--dry-run", "--release-holders"];
+    let run = install_on(&disk.0, args);
+    let said = format!("{} is mounted on {}", used.display(), mounted.0.display());
+    let command = format!("umount '{}'", mounted.0.display());
+    run.fails_with(1, &["the disk was not touched", &said, &command]);
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(mounts.lines().any(|l| l.starts_with(&format!("{} ", used.display()))), "{mounts}");
+    assert!(fs::read(&used).unwrap() == before, "the disk changed");
 }
