@@ -7,6 +7,7 @@ mod broken_source;
 mod busy;
 mod chance;
 mod crash;
+mod docs;
 mod faults;
 mod fetch;
 mod file;
