@@ -39,14 +39,21 @@ build:
 	cargo build --release --locked --workspace
 
 MAN = $(DESTDIR)$(PREFIX)/share/man/man1
+SHARE = $(DESTDIR)$(PREFIX)/share
 DRACUT_MODULE = $(DESTDIR)$(PREFIX)/lib/dracut/modules.d/35nestos
 DRACUT_SCRIPTS := $(addprefix live-initramfs/dracut/35nestos/,module-setup.sh setfiles)
 
-# The binaries, units and dracut modules of an installed system.
+# Completions of a shell into a file that everybody may read.
+completion = install -Dm644 /dev/null $(2) && $(RELEASE)/nestos-installer completion $(1) > $(2)
+
+# The binaries, manual pages, completions, units and dracut modules of an installed system.
 install: build
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/nestos-installer $(RELEASE)/installnestos $(RELEASE)/butane $(RELEASE)/nestos-updater
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib/nestos $(RELEASE)/nestos-live
 	$(RELEASE)/nestos-installer man -C $(MAN) && $(RELEASE)/installnestos --man $(MAN) && $(RELEASE)/butane --man $(MAN) && $(RELEASE)/nestos-updater man $(MAN)
+	$(call completion,bash,$(SHARE)/bash-completion/completions/nestos-installer)
+	$(call completion,zsh,$(SHARE)/zsh/site-functions/_nestos-installer)
+	$(call completion,fish,$(SHARE)/fish/vendor_completions.d/nestos-installer.fish)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/nestos/ignition/base.d live-initramfs/ignition/*.ign
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/dracut/dracut.conf.d live-initramfs/dracut/dracut.conf.d/*.conf
 	install -Dm644 -t $(DRACUT_MODULE) $(filter-out $(DRACUT_SCRIPTS),$(wildcard live-initramfs/dracut/35nestos/*))
