@@ -2,25 +2,20 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Parser, ValueEnum};
+use clap::{ArgGroup, Parser};
 use reqwest::Url;
 
+pub use super::lang::Lang;
 use crate::digest::Digest;
-
-/// Language of the conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Lang {
-    /// English.
-    En,
-    /// Chinese.
-    Zh,
-}
+use crate::fetch::Retries;
 
 /// Install NestOS by answering four questions
 ///
 /// Asks for a user name, a password and a disk, confirms, installs the system
 /// of the running live medium and reboots. The user may become root with sudo
-/// and logs in with the password.
+/// and logs in with the password. At the confirmation, "more" opens further
+/// settings: ssh keys, host name, network, time zone, kernel arguments and
+/// updates. A < goes back to the question before.
 ///
 /// Without a terminal the answers are read as lines from standard input: user,
 /// password, password again, disk (an empty line takes the default), yes.
@@ -45,13 +40,29 @@ pub struct WizardArgs {
     #[arg(long)]
     pub insecure: bool,
 
-    /// How often a failed download starts again
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub fetch_retries: u32,
+    /// How often a failed download starts again: a number or "infinite"
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub fetch_retries: Retries,
 
     /// Language; the default is that of the locale
     #[arg(long, value_enum)]
     pub lang: Option<Lang>,
+
+    /// Take the answers from FILE and ask nothing
+    ///
+    /// The file is YAML; its keys are described in docs/installnestos.md. One
+    /// that is incomplete or has unknown keys is refused, and so is one with a
+    /// password or hash that others can read.
+    #[arg(long, value_name = "FILE")]
+    pub answers: Option<PathBuf>,
+
+    /// Write the answers to FILE, without the password
+    #[arg(long, value_name = "FILE")]
+    pub save_answers: Option<PathBuf>,
+
+    /// Check everything and say what would be done, but touch no disk
+    #[arg(long)]
+    pub dry_run: bool,
 
     /// Do not reboot when the installation is complete
     #[arg(long)]

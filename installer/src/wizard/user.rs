@@ -1,24 +1,23 @@
-//! The user of the new system: name, password, and the Ignition config that makes them.
+//! The user of the new system: name and password.
 
 use std::fmt;
 use std::str::FromStr;
 
 use anyhow::{Result, anyhow};
-use serde_json::json;
 use sha_crypt::{Sha512Params, sha512_simple};
-use thiserror::Error;
+use zeroize::Zeroizing;
 
-use super::ask::Answers;
-use super::messages::Messages;
+use super::ask::Asker;
+use super::lang::{Told, say, told};
 
 /// Rounds of SHA-512: a tenth of a second or so per guess, as against 5000 by default.
 const ROUNDS: usize = 100_000;
 
-/// Groups that may administer the machine.
-const GROUPS: [&str; 4] = ["adm", "sudo", "systemd-journal", "wheel"];
-
 /// Longest name that utmp and the tools reading it can hold.
 const LONGEST: usize = 31;
+
+/// Passwords with fewer characters are warned about.
+const SHORT: usize = 8;
 
 /// Names of the system's own users.
 const TAKEN: [&str; 15] = [
@@ -39,85 +38,133 @@ const TAKEN: [&str; 15] = [
     "sshd",
 ];
 
+/// Methods of crypt(5) that the new system knows, by what their hashes begin with.
+const METHODS: [&str; 7] = ["$y$", "$gy$", "$7$", "$2b$", "$6$", "$5$", "$sha1"];
+
 /// A name that useradd(8) takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UserName(String);
 
-/// Why a text is no user name.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(super) enum UserNameError {
-    /// Characters or length.
-    #[error(
-        "{0:?} cannot be a user name: use a lower-case letter, then up to 30 lower-case letters, \
-         digits, dashes and underscores"
-    )]
-    Grammar(String),
-    /// A system user.
-    #[error("{0:?} is a user of the system itself; choose another name")]
-    Taken(String),
+impl UserName {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl FromStr for UserName {
-    type Err = UserNameError;
+    type Err = Told;
 
-    fn from_str(text: &str) -> Result<Self, UserNameError> {
+    fn from_str(text: &str) -> Result<Self, Told> {
         let first = |c: char| c.is_ascii_lowercase() || c == '_';
         let other = |c: char| first(c) || c.is_ascii_digit() || c == '-';
         if !text.starts_with(first) || !text.chars().all(other) || text.len() > LONGEST {
-            return Err(UserNameError::Grammar(text.to_owned()));
+            return Err(told!(
+                "{:?} cannot be a user name: use a lower-case letter, then up to 30 lower-case \
+                 letters, digits, dashes and underscores",
+                "{:?} 不能用作用户名:应以小写字母开头,其后最多 30 个小写字母、数字、短横线或下划线",
+                text
+            ));
         }
         if TAKEN.contains(&text) {
-            return Err(UserNameError::Taken(text.to_owned()));
+            return Err(told!(
+                "{:?} is a user of the system itself; choose another name",
+                "{:?} 是系统自带的用户,请换一个名称",
+                text
+            ));
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-/// A password; never printed.
-pub(super) struct Password(String);
+/// A hash in the format of crypt(5); never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct PasswordHash(Zeroizing<String>);
 
-impl fmt::Debug for Password {
+impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password")
+        f.write_str("PasswordHash")
     }
 }
 
-impl Password {
-    /// Returns the crypt(5) hash with a salt of its own.
-    pub(super) fn hash(&self) -> Result<PasswordHash> {
+impl PasswordHash {
+    /// Hashes a password with a salt of its own.
+    pub(super) fn of(password: &str) -> Result<Self> {
         let failed = |e| anyhow!("cannot hash the password: {e:?}");
         let params = Sha512Params::new(ROUNDS).map_err(failed)?;
-        sha512_simple(&self.0, &params).map(PasswordHash).map_err(failed)
+        Ok(Self(Zeroizing::new(sha512_simple(password, &params).map_err(failed)?)))
+    }
+
+    /// Takes a hash that was made elsewhere.
+    pub(super) fn parse(text: &str) -> Result<Self, Told> {
+        let known = METHODS.iter().any(|method| text.starts_with(method));
+        let plain = |c: char| c.is_ascii_graphic() && !":;*!\\\"".contains(c);
+        if known && text.len() > 20 && text.chars().all(plain) {
+            return Ok(Self(Zeroizing::new(text.to_owned())));
+        }
+        Err(told!(
+            "this is no password hash; make one with: mkpasswd --method=yescrypt",
+            "这不是密码哈希,可用以下命令生成: mkpasswd --method=yescrypt"
+        ))
+    }
+
+    /// Returns the hash, for the config of the new system only.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
     }
 }
 
-/// A hash in the format of crypt(5); never printed.
-pub(super) struct PasswordHash(String);
-
-/// Asks for a password twice.
-pub(super) fn ask_password(answers: &mut Answers, messages: &Messages) -> Result<Password> {
+/// Asks for a password twice; `known` is the one to keep when nothing is typed. `None` goes back.
+pub(super) fn ask_password(
+    asker: &mut Asker,
+    user: &UserName,
+    known: Option<&PasswordHash>,
+) -> Result<Option<PasswordHash>> {
+    let lang = asker.lang();
+    let question = match known {
+        None => say!(lang, "Password (it is not shown)", "密码(不显示)"),
+        Some(_) => say!(lang, "Password (Enter keeps it)", "密码(回车保持不变)"),
+    };
     loop {
-        let first = answers.secret(messages.password)?;
-        if first.is_empty() {
-            answers.again(messages.password_empty)?;
+        let Some(first) = asker.secret(&question)? else { return Ok(None) };
+        match known {
+            Some(known) if first.is_empty() => return Ok(Some(known.clone())),
+            _ if first.is_empty() => {
+                asker.again(&say!(lang, "the password is empty", "密码不能为空"))?;
+                continue;
+            }
+            _ => {}
+        }
+        let Some(second) =
+            asker.secret(&say!(lang, "The same password again", "再次输入相同的密码"))?
+        else {
             continue;
+        };
+        if first == second {
+            if let Some(weakness) = weakness(&first, user) {
+                asker.note(format!("  {}", weakness.say(lang)));
+            }
+            return PasswordHash::of(&first).map(Some);
         }
-        if first == answers.secret(messages.password_again)? {
-            return Ok(Password(first));
-        }
-        answers.again(messages.password_differs)?;
+        asker.again(&say!(lang, "the two passwords differ", "两次输入的密码不一致"))?;
     }
 }
 
-/// Returns the Ignition config that makes the user.
-pub(super) fn config(user: &UserName, hash: &PasswordHash) -> String {
-    json!({
-        "ignition": { "version": "3.3.0" },
-        "passwd": {
-            "users": [{ "name": user.0, "groups": GROUPS, "passwordHash": hash.0 }]
-        }
-    })
-    .to_string()
+/// Says why a password is easy to guess, which is no reason to refuse it.
+pub(super) fn weakness(password: &str, user: &UserName) -> Option<Told> {
+    if password.eq_ignore_ascii_case(user.as_str()) {
+        return Some(told!("Note: the password is the user name.", "注意:密码与用户名相同。"));
+    }
+    if password.chars().count() < SHORT {
+        return Some(told!(
+            "Note: the password is short; {} characters or more are safer.",
+            "注意:密码较短,建议至少 {} 个字符。",
+            SHORT
+        ));
+    }
+    let first = password.chars().next();
+    let one_kind =
+        password.chars().all(|c| c.is_ascii_digit()) || password.chars().all(|c| Some(c) == first);
+    one_kind.then(|| told!("Note: the password is easy to guess.", "注意:密码容易被猜到。"))
 }
 
 #[cfg(test)]
@@ -137,17 +184,39 @@ mod tests {
 
     #[test]
     fn the_hash_is_salted_and_checks_out() {
-        let password = Password("p ä$\"x".to_owned());
-        let (one, two) = (password.hash().unwrap().0, password.hash().unwrap().0);
-        assert!(one.starts_with("$6$rounds=100000$") && one != two);
-        sha_crypt::sha512_check("p ä$\"x", &one).unwrap();
+        let hash = || PasswordHash::of("p ä$\"x").unwrap();
+        let (one, two) = (hash(), hash());
+        assert!(one.expose().starts_with("$6$rounds=100000$") && one != two);
+        sha_crypt::sha512_check("p ä$\"x", one.expose()).unwrap();
+        assert_eq!(PasswordHash::parse(one.expose()).unwrap(), one);
+        assert_eq!(format!("{one:?}"), "PasswordHash");
     }
 
     #[test]
-    fn the_config_is_valid_ignition() {
-        let text = config(&"nest".parse().unwrap(), &PasswordHash("$6$x".to_owned()));
-        let report = nestos_butane::ignition::validate(text.as_bytes());
-        assert_eq!(report, nestos_butane::Report::default());
-        assert!(text.contains(r#""groups":["adm","sudo","systemd-journal","wheel"]"#));
+    fn what_is_no_hash_is_refused_without_being_shown() {
+        for text in
+            ["secret", "", "*", "!!", "$1$abc$abcdefghijklmnopqrstuv", "$6$a b$ccccccccccccccccc"]
+        {
+            let error = PasswordHash::parse(text).unwrap_err();
+            assert!(text.is_empty() || !error.to_string().contains(text), "{error}");
+        }
+        for text in ["$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o", "$6$salt$abcdefghijklmnopqrst"] {
+            assert!(PasswordHash::parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn weak_passwords_are_named() {
+        let user: UserName = "nestuser".parse().unwrap();
+        for (password, text) in [
+            ("NestUser", "is the user name"),
+            ("short", "is short"),
+            ("1234567890", "easy to guess"),
+            ("aaaaaaaaaa", "easy to guess"),
+        ] {
+            let told = weakness(password, &user).unwrap().to_string();
+            assert!(told.contains(text), "{told}");
+        }
+        assert_eq!(weakness("correct horse", &user), None);
     }
 }

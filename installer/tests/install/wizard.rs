@@ -1,4 +1,5 @@
-//! `installnestos`, driven by a pipe.
+//! `installnestos`, driven by a pipe, on terminals, and by files of answers.
+
 
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
@@ -124,7 +125,7 @@ fn on_a_terminal_wrong_answers_are_asked_again_and_secrets_are_not_shown() {
     terminal.answer("again: ", "third secret\n");
     terminal.answer("Disk to install to", "nosuchdisk\n");
     terminal.answer("Disk to install to", &format!("{disk}\n"));
-    terminal.answer("[y/N] ", "y\n");
+    terminal.answer("back, quit: ", "yes\n");
     let (code, seen) = terminal.finish();
     assert_eq!(code, Some(0), "{seen}");
     assert!(!seen.contains("secret"), "{seen}");

@@ -1,0 +1,64 @@
+//! The reboot into the new system, which a key can stop.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use anyhow::{Context, Result};
+use nestos_host::cmd::Cmd;
+use nestos_host::term;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::read;
+
+use super::ask::Asker;
+use super::lang::say;
+use super::tty::{self, Mode};
+
+/// Seconds to think it over.
+const SECONDS: u32 = 10;
+
+/// Reboots, or does not if a key is pressed in time.
+pub(super) fn reboot(asker: Option<&Asker>) -> Result<()> {
+    if let Some(asker) = asker.filter(|a| a.is_person())
+        && key_pressed(asker)?
+    {
+        asker.note(say!(
+            asker.lang(),
+            "Stopped. Start the new system with: sudo systemctl reboot",
+            "已停止。输入 sudo systemctl reboot 可进入新系统。"
+        ));
+        return Ok(());
+    }
+    Cmd::new("systemctl").arg("reboot").run().context("NestOS is installed, but cannot reboot")?;
+    Ok(())
+}
+
+/// Counts down and returns whether a key was pressed; Ctrl-C is one.
+fn key_pressed(asker: &Asker) -> Result<bool> {
+    let lang = asker.lang();
+    let _keys = tty::enter(Mode::Keys).context("cannot read keys")?;
+    let stdin = io::stdin();
+    asker.note(say!(
+        lang,
+        "Rebooting in {} seconds. Any key stops that.",
+        "{} 秒后重启,按任意键可停止。",
+        SECONDS
+    ));
+    for left in (1..=SECONDS).rev() {
+        term::prompt(left);
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::from(1000_u16)) {
+            Ok(0) => {}
+            Ok(_) => {
+                // What was pressed is for nobody else to read.
+                let mut key = [0; 16];
+                term::status("");
+                return Ok(read(stdin.as_fd(), &mut key).is_ok_and(|n| n > 0));
+            }
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e).context("cannot wait for a key"),
+        }
+    }
+    term::status("");
+    Ok(false)
+}
