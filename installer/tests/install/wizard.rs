@@ -1,5 +1,11 @@
 //! `installnestos`, driven by a pipe, on terminals, and by files of answers.
 
+mod interrupt;
+mod more;
+mod reboot;
+mod replay;
+mod screen;
+mod secrets;
 
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
