@@ -78,11 +78,7 @@ impl Stage {
     /// granted: the stream of NestOS, keys of the system, addresses with encryption.
     fn adapted(&self, text: &str) -> String {
         let url = &self.server.url;
-        let keys = match text {
-            listing if listing.contains("list-stream") => "",
-            download if download.contains("download") => " --insecure",
-            _ => " --keyring nestos-key.asc",
-        };
+        let keys = if text.contains("list-stream") { "" } else { " --keyring nestos-key.asc" };
         let stream = format!("--stream stable --stream-base-url {url}/{keys}");
         let config = format!("--insecure-ignition --ignition-url {url}/");
         text.replace("--stream stable", &stream)
@@ -171,4 +167,19 @@ fn every_example_does_what_it_says() {
     let sparse = format!("{}?offset={BOOT_AT}", dir.join("disk.raw").display());
     let listed = Cmd::new("debugfs").args(["-R", "ls /"]).arg(sparse).output().unwrap();
     assert!(listed.contains("ignition.firstboot"), "{listed}");
+}
+
+#[test]
+fn the_messages_that_are_shown_are_those_of_the_program() {
+    if !loop_devices("the_messages_that_are_shown_are_those_of_the_program") {
+        return;
+    }
+    let bench = Bench::new(32 * MIB);
+    let path = bench.file("nestos.raw", image());
+    let mistakes = "      pasword_hash: x\nstorage:\n  files:\n    - path: etc/motd\n";
+    let config = bench.file("c.bu", [BUTANE, mistakes].concat());
+    let run = bench.install(["--image-file", &path, "--insecure", "-i", &config]);
+    let [shown] = &blocks(ENGLISH, "text")[..] else { panic!("one example is expected") };
+    let shown = shown.replace("/dev/sda", bench.disk.to_str().unwrap()).replace("c.bu", &config);
+    assert_eq!((run.code, run.stderr), (Some(1), shown));
 }
