@@ -9,7 +9,7 @@ use nestos_host::cmd::Cmd;
 
 use crate::gpg::Gpg;
 use crate::server::{Reply, Server};
-use crate::support::{BOOT_AT, Bench, CONFIG, Loop, MIB, image, loop_devices};
+use crate::support::{BOOT_AT, Bench, CONFIG, Loop, MIB, image, installer, loop_devices};
 
 const ENGLISH: &str = include_str!("../../../docs/installer.md");
 const CHINESE: &str = include_str!("../../../docs/installer.zh-CN.md");
@@ -182,4 +182,19 @@ fn the_messages_that_are_shown_are_those_of_the_program() {
     let [shown] = &blocks(ENGLISH, "text")[..] else { panic!("one example is expected") };
     let shown = shown.replace("/dev/sda", bench.disk.to_str().unwrap()).replace("c.bu", &config);
     assert_eq!((run.code, run.stderr), (Some(1), shown));
+}
+
+#[test]
+fn every_option_is_described() {
+    for command in ["install", "download", "list-stream"] {
+        let help = installer().args([command, "--help"]).output().unwrap();
+        let words = help.lines().filter(|line| line.trim_start().starts_with('-'));
+        let options = words.flat_map(|line| line.split_whitespace().take(2));
+        let options = options.filter(|word| word.starts_with("--") && word.len() > 3);
+        for option in options.filter(|o| !["--help", "--version"].contains(o)) {
+            for (language, text) in [("English", ENGLISH), ("Chinese", CHINESE)] {
+                assert!(text.contains(option), "no {option} of {command} in {language}");
+            }
+        }
+    }
 }
