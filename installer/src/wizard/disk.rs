@@ -139,8 +139,12 @@ fn content(disk: &Disk, lang: Lang) -> String {
     }
     let mut parts: Vec<String> = disk.partitions.iter().map(partition).collect();
     parts.extend(disk.content.as_ref().map(ToString::to_string));
-    if parts.is_empty() {
+    if parts.is_empty() && disk.table.is_some() {
         parts.push(say!(lang, "a partition table", "分区表"));
+    }
+    if parts.is_empty() {
+        // Somebody may want it: it counts as full.
+        parts.push(say!(lang, "what is on it could not be read", "无法读取其内容"));
     }
     let parts = parts.join(", ");
     match disk.system {
@@ -207,6 +211,7 @@ mod tests {
             size: 3 * 512 * 1024 * 1024,
             model: "M".to_owned(),
             transport: Transport::Sata,
+            probed: true,
             obstacle,
             ..Disk::default()
         }
@@ -255,7 +260,9 @@ mod tests {
             },
         ];
         let empty = disk("/dev/nvme0n1", None);
-        let lines = table(&[disk("/dev/sdb", Some(Obstacle::ReadOnly)), full, empty], Lang::En);
+        let mute = Disk { probed: false, ..disk("/dev/sdc", None) };
+        let busy = disk("/dev/sdb", Some(Obstacle::ReadOnly));
+        let lines = table(&[busy, full, empty, mute], Lang::En);
         assert_eq!(
             lines,
             [
@@ -264,7 +271,9 @@ mod tests {
                 "  /dev/sda           1.5 GiB  M                            sata",
                 "      boot (ext4), sda2 (FAT \"数据数据数据数据数据数据数据数据数据数据数据数...",
                 "  /dev/nvme0n1       1.5 GiB  M                            sata",
-                "      empty"
+                "      empty",
+                "  /dev/sdc           1.5 GiB  M                            sata",
+                "      what is on it could not be read"
             ]
         );
     }
