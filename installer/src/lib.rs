@@ -23,6 +23,7 @@ pub mod live;
 pub mod man;
 pub mod options;
 pub mod progress;
+pub mod read_back;
 pub mod recreated;
 pub mod request;
 pub mod saved;

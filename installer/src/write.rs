@@ -20,6 +20,11 @@ pub trait Medium {
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()>;
     /// Makes `length` bytes at `offset` read as zeros.
     fn zero(&self, offset: u64, length: u64) -> Result<()>;
+    /// Starts to bring what was written to the medium and does not wait for it; `false` while
+    /// an earlier call is still at work.
+    fn start_flush(&self) -> Result<bool> {
+        Ok(true)
+    }
     /// Waits until everything written is on the medium.
     fn sync(&self) -> Result<()>;
 }
@@ -35,6 +40,10 @@ impl Medium for ClaimedDisk {
 
     fn zero(&self, offset: u64, length: u64) -> Result<()> {
         self.zero(offset, length)
+    }
+
+    fn start_flush(&self) -> Result<bool> {
+        self.start_flush()
     }
 
     fn sync(&self) -> Result<()> {
@@ -110,8 +119,19 @@ impl<M: Medium> Medium for Below<'_, M> {
         }
     }
 
+    fn start_flush(&self) -> Result<bool> {
+        self.disk.start_flush()
+    }
+
     fn sync(&self) -> Result<()> {
         self.disk.sync()
+    }
+}
+
+impl<M> Below<'_, M> {
+    /// Returns the first byte that is not written.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
     }
 }
 

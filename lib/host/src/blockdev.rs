@@ -13,6 +13,7 @@ use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
 use nix::libc::{F_WRLCK, SEEK_SET, flock};
 use nix::sys::stat::{major, minor};
 
+use crate::disk_io::DiskIo;
 use crate::disk_use;
 use crate::gpt_disk::SectorSize;
 use crate::ioctl;
@@ -38,6 +39,7 @@ pub struct ClaimedDisk {
     file: File,
     kind: Kind,
     size: u64,
+    io: DiskIo,
 }
 
 impl ClaimedDisk {
@@ -89,7 +91,8 @@ impl ClaimedDisk {
         let sector = SectorSize::from_bytes(sector).ok_or_else(|| {
             anyhow!("{} has sectors of {sector} bytes; only 512 and 4096 work", path.display())
         })?;
-        let disk = Self { path: path.to_owned(), file, kind: Kind::Device(sector), size };
+        let io = DiskIo::direct(&file);
+        let disk = Self { path: path.to_owned(), file, kind: Kind::Device(sector), size, io };
         // Nothing changes yet: the kernel refuses while a program has a partition open.
         match disk.reread_partitions() {
             Ok(_) => Ok(disk),
@@ -117,7 +120,7 @@ impl ClaimedDisk {
         }
         lock_out_machines(path, &file)?;
         let size = file.seek(SeekFrom::End(0))?;
-        Ok(Self { path: path.to_owned(), file, kind: Kind::File, size })
+        Ok(Self { path: path.to_owned(), file, kind: Kind::File, size, io: DiskIo::cached() })
     }
 
     /// Returns the path given.
@@ -157,8 +160,8 @@ impl ClaimedDisk {
 
     /// Writes all of `bytes` at `offset`.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.file
-            .write_all_at(bytes, offset)
+        self.io
+            .write_at(&self.file, bytes, offset)
             .with_context(|| format!("cannot write to {} at byte {offset}", self.path.display()))
     }
 
@@ -189,9 +192,26 @@ impl ClaimedDisk {
         Ok(())
     }
 
+    /// Fills `buf` with what the medium has at `offset`; everything must have been synced.
+    pub fn read_back(&self, buf: &mut [u8], offset: u64) -> Result<()> {
+        self.io
+            .read_back(&self.file, buf, offset)
+            .with_context(|| format!("cannot read {} at byte {offset}", self.path.display()))
+    }
+
+    /// Starts to bring what was written to the medium and does not wait for it; `false` while
+    /// an earlier call is still at work.
+    pub fn start_flush(&self) -> Result<bool> {
+        let started = self.io.start_flush(&self.file);
+        started.with_context(|| format!("cannot sync {}", self.path.display()))
+    }
+
     /// Waits until everything written is on the medium.
     pub fn sync(&self) -> Result<()> {
-        self.file.sync_all().with_context(|| format!("cannot sync {}", self.path.display()))
+        self.io
+            .end_flush()
+            .and_then(|()| self.file.sync_all())
+            .with_context(|| format!("cannot sync {}", self.path.display()))
     }
 
     /// Asks the kernel to read the new partition table.

@@ -5,6 +5,7 @@ pub mod atomic;
 pub mod blockdev;
 pub mod clock;
 pub mod cmd;
+mod disk_io;
 pub mod disk_use;
 pub mod disks;
 pub mod exit;
