@@ -50,6 +50,11 @@ pub(crate) enum Command {
     /// Fedora CoreOS. Other architectures that are in them stay. Publish the images first, then
     /// these.
     GenerateReleaseMeta(GenerateReleaseMeta),
+    /// Make compressed copies of images, for fast installations
+    ///
+    /// Without a file the images of a build are compressed; its meta.json names the copies. The
+    /// images stay. What is written is decompressed and compared.
+    Compress(Compress),
     /// List builds and their artifacts
     List,
     /// Print the architecture
@@ -173,6 +178,32 @@ pub(crate) struct GenerateReleaseMeta {
     /// Name a signature for every file; else only where FILE.sig is there
     #[arg(long)]
     pub(crate) signed: bool,
+}
+
+/// Arguments of `compress`.
+#[derive(Debug, Args)]
+pub(crate) struct Compress {
+    /// Files to compress; else the images of a build
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Build to compress; else the latest
+    #[arg(long, value_name = "ID", conflicts_with = "files")]
+    pub(crate) build: Option<String>,
+    /// Format of the copies
+    #[arg(long, value_enum, default_value_t = crate::compress::Format::Zst)]
+    pub(crate) format: crate::compress::Format,
+    /// Effort: 1 to 22 for zst (12), 1 to 9 for xz and gz (6)
+    #[arg(long, value_name = "N")]
+    pub(crate) level: Option<u32>,
+    /// Threads to use; else one for each processor. The output is the same
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroU32>,
+    /// Replace copies that are there
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Do not decompress and compare what was written
+    #[arg(long)]
+    pub(crate) no_verify: bool,
 }
 
 /// Where an image can go.

@@ -16,6 +16,7 @@ mod calendar;
 mod chroot;
 mod cli;
 mod commit;
+mod compress;
 mod config;
 mod container;
 mod digest;
@@ -71,6 +72,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::GenerateReleaseMeta(args) => {
             release_meta::generate(&WorkDir::open(&cli.workdir)?, &args)
         }
+        Command::Compress(args) => compress::run(&cli.workdir, &arch()?.to_string(), &args),
         Command::List => list(&WorkDir::open(&cli.workdir)?),
         Command::Basearch => {
             term::result(arch()?);

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where an unwrap does")]
 
+mod compress;
 mod config;
 mod container;
 mod distribution;
