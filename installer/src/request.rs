@@ -119,6 +119,8 @@ pub struct Handling {
     pub saved: Vec<Filter>,
     /// What is done about a disk that is in use.
     pub holders: Holders,
+    /// Whether what was written is compared.
+    pub comparison: Comparison,
     /// What is done with the rest of the disk.
     pub rest: Rest,
     /// What becomes of a disk on which the installation failed.
@@ -133,6 +135,16 @@ pub enum Holders {
     Refuse,
     /// What uses it is ended.
     Release,
+}
+
+/// Whether what was written is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Comparison {
+    /// The disk is believed.
+    #[default]
+    None,
+    /// It is read back.
+    ReadBack,
 }
 
 /// What is done with what the image does not cover.
@@ -210,6 +222,11 @@ impl TryFrom<InstallArgs> for InstallRequest {
                 handling: Handling {
                     saved: saved(&args),
                     holders: if args.release_holders { Holders::Release } else { Holders::Refuse },
+                    comparison: if args.verify_written {
+                        Comparison::ReadBack
+                    } else {
+                        Comparison::None
+                    },
                     rest: if args.wipe { Rest::Wipe } else { Rest::Leave },
                     failed,
                 },

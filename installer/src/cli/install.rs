@@ -239,6 +239,10 @@ pub struct InstallArgs {
     #[arg(long, help_heading = "Disk")]
     pub release_holders: bool,
 
+    /// Read everything back and compare, before the disk is made bootable
+    #[arg(long, help_heading = "Disk")]
+    pub verify_written: bool,
+
     /// Leave a disk on which the installation failed as it is
     ///
     /// For finding out why: it is unbootable, too.
@@ -247,7 +251,7 @@ pub struct InstallArgs {
 
     /// Write no image: only apply the first-boot options to an installed disk
     #[arg(long, help_heading = "Disk", conflicts_with_all = [
-        "image", "offline", "image_digest", "keyring", "wipe", "release_holders", "save_partlabel",
+        "image", "offline", "image_digest", "keyring", "wipe", "release_holders", "verify_written", "save_partlabel",
         "save_partindex", "preserve_on_error"])]
     pub post_process_only: bool,
 

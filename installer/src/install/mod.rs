@@ -23,7 +23,8 @@ use serde_json::json;
 use crate::boot::{self, BootEdits};
 use crate::checked::CheckedReader;
 use crate::progress::Progress;
-use crate::request::{FailedDisk, Handling, InstallRequest, Output, Rest, untouched};
+use crate::read_back::{Written, verify_written};
+use crate::request::{Comparison, FailedDisk, Handling, InstallRequest, Output, Rest, untouched};
 use crate::saved::{Kept, Layout};
 use crate::stream::{ImageStream, Piece};
 use crate::trust::Verified;
@@ -96,6 +97,7 @@ pub fn run(mut request: InstallRequest) -> Result<()> {
 
 fn install(request: InstallRequest, output: &Output) -> Result<Report> {
     let start = clock::instant();
+    let compared = request.handling.comparison == Comparison::ReadBack;
     let device = request.device.clone();
     let prepared = prepare(request, Mode::Install).with_context(|| untouched(&device))?;
     announce(&prepared.plan);
@@ -108,7 +110,7 @@ fn install(request: InstallRequest, output: &Output) -> Result<Report> {
     };
     drop(guard);
     write::announce_partitions(&prepared.disk);
-    term::status(format!("image digest: {}", verified.digest()));
+    term::status(format!("digest: {}", verified.digest()));
     term::status(format!("what vouches for it: {}", verified.vouched_by()));
     term::status(format!("NestOS is installed on {}", prepared.disk.path().display()));
     Ok(Report {
@@ -116,7 +118,7 @@ fn install(request: InstallRequest, output: &Output) -> Result<Report> {
         plan: prepared.plan,
         image_digest: Some(verified.digest().to_string()),
         vouched_by: Some(verified.vouched_by().clone()),
-        verified_written: false,
+        verified_written: compared,
         seconds: Some(clock::instant().duration_since(start).as_secs_f64()),
     })
 }
@@ -191,13 +193,30 @@ fn perform(prepared: &Prepared, progress: &mut Progress, guard: &Guard) -> Resul
     }
     // The old partitions are gone for the kernel, too: nobody can mount one meanwhile.
     write::announce_partitions(&prepared.disk);
-    let verified = unsealed.write_body(&prepared.stream, progress, || guard.check())?;
+    let verified = write_image(prepared, &unsealed, progress, guard)?;
     if let Some(partition) = &prepared.boot {
         edit_boot(&prepared.disk, &prepared.table, partition, &prepared.edits)
             .context("cannot edit /boot of the new system")?;
     }
     guard.check()?;
     unsealed.seal(&verified)?;
+    Ok(verified)
+}
+
+/// Writes the body of the image, and compares it if that is asked for.
+fn write_image(
+    prepared: &Prepared,
+    unsealed: &Unsealed<'_, ClaimedDisk>,
+    progress: &mut Progress,
+    guard: &Guard,
+) -> Result<Verified> {
+    let (stream, go_on) = (&prepared.stream, || guard.check());
+    if prepared.handling.comparison == Comparison::None {
+        return unsealed.write_body(stream, progress, go_on);
+    }
+    let mut written = Written::default();
+    let verified = unsealed.write_body_noting(stream, progress, Some(&mut written), go_on)?;
+    verify_written(&prepared.disk, &written, progress, go_on)?;
     Ok(verified)
 }
 

@@ -119,7 +119,7 @@ fn the_digest_that_is_printed_is_the_one_to_ask_for() {
     for (_, stored) in stored_images() {
         let path = bench.file("image", stored);
         let run = bench.install(["--image-file", &path, "--insecure"]).ok();
-        let digest = run.stderr.lines().find_map(|l| l.strip_prefix("image digest: ")).unwrap();
+        let digest = run.stderr.lines().find_map(|l| l.strip_prefix("digest: ")).unwrap();
         bench.install(["--image-file", &path, "--image-digest", digest]).ok();
     }
 }

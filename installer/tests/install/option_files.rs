@@ -82,10 +82,13 @@ fn a_program_follows_the_installation_and_gets_a_report() {
         (&"planned".into(), &DISK_SIZE.into())
     );
     bench.assert_untouched();
-    let events = cmd().output().unwrap();
+    let events = cmd().arg("--verify-written").output().unwrap();
     let events: Vec<Value> = events.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let kinds: Vec<_> = events.iter().map(|e| e["event"].as_str().unwrap()).collect();
     assert_eq!((kinds[0], kinds[1], *kinds.last().unwrap()), ("plan", "progress", "installed"));
+    let verified = events.iter().rfind(|e| e["phase"] == "verify").unwrap();
+    assert!(verified["done"] == verified["total"] && verified["total"].as_u64() > Some(15 << 20));
+    assert_eq!(read()["verified_written"], true);
     let sum = Cmd::new("sha256sum").arg(&image).output().unwrap();
     let digest = format!("sha256:{}", sum.split(' ').next().unwrap());
     assert_eq!(read()["image_digest"], digest);

@@ -2,6 +2,8 @@
 //! nothing that the running system needs.
 
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
@@ -11,6 +13,10 @@ use crate::term::WithHint;
 
 /// How often a disk is released: udev may assemble an array again as soon as it was stopped.
 const ROUNDS: usize = 3;
+
+/// How often is looked whether a program that has the disk open stays, and how long apart.
+const LOOKS: usize = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// Returns the commands that end the uses, in order, as one would type them.
 pub fn commands(uses: &[Use]) -> Vec<String> {
@@ -62,6 +68,18 @@ fn say(device: &Path, uses: &[Use], announce: &mut impl FnMut(&str)) {
 
 fn listed(uses: &[&Use]) -> String {
     uses.iter().map(|u| format!("\n    {} is {}", u.device, u.what)).collect()
+}
+
+/// Lists the uses of a disk once programs that only looked at it, such as those of udev, are gone.
+fn uses_that_last(sources: &Sources, name: &str) -> Vec<Use> {
+    for _ in 1..LOOKS {
+        let uses = sources.uses_and_programs(name);
+        if !uses.iter().any(|u| matches!(u.free, Free::Ask(_))) {
+            return uses;
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    sources.uses_and_programs(name)
 }
 
 /// Refuses what no command may end, before anything is changed.
