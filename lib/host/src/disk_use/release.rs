@@ -35,7 +35,7 @@ pub fn release(
     let name = sources.name_of(device);
     let mut ended = Vec::new();
     for _ in 0..ROUNDS {
-        let uses = sources.uses_and_programs(&name);
+        let uses = uses_that_last(sources, &name);
         refuse_to_release(device, &uses)?;
         if uses.is_empty() {
             return Ok(ended);
