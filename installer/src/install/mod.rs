@@ -30,6 +30,8 @@ use crate::stream::{ImageStream, Piece};
 use crate::trust::Verified;
 use crate::write::{self, Unsealed};
 
+pub use origin::check_image;
+
 use origin::Origin;
 
 pub use plan::{DiskPlan, FirstBootPlan, ImagePlan, PartitionPlan, Plan};

@@ -11,16 +11,13 @@ use nestos_host::blockdev::{ClaimedDisk, Kind};
 use nestos_host::clock;
 use nestos_host::gpt_disk::SectorSize;
 use nestos_host::term::{self, Hint, WithHint};
-use reqwest::Url;
 
 use crate::digest::Digest;
 use crate::fetch::{self, Retries};
 use crate::live;
 use crate::request::{ImageChoice, ImageSource, InstallRequest, Proof};
-use crate::source::{StreamSource, this_architecture};
-use crate::trust::{
-    self, Evidence, KeySources, Keyring, Policy, SIGNATURE_FILE_LIMIT, SIGNATURE_SUFFIXES, Trust,
-};
+use crate::source::{Chosen, StreamSource, this_architecture};
+use crate::trust::{self, Evidence, KeySources, Keyring, Policy, Settled, Trust};
 
 /// An image that was found.
 #[derive(Debug)]
@@ -51,7 +48,11 @@ impl Origin {
             },
             ImageChoice::Stream(stream) => newest(stream, arch, sectors, request.retries)?,
         };
-        let trust = settle(&found, &request.proof, request.retries)?;
+        let Settled { trust, warnings } = settle(&found, &request.proof, request.retries)?;
+        warnings.iter().for_each(term::warning);
+        if let Trust::Insecure | Trust::Stated(_) = trust {
+            term::warning(format!("{} is written unverified, as --insecure asks", found.source));
+        }
         Ok(Self { source: found.source, trust })
     }
 
@@ -71,15 +72,19 @@ impl Origin {
 /// An image, before it is known what vouches for it.
 struct Found {
     source: ImageSource,
-    /// Where its signature is, if somebody says so.
-    signature: Option<Url>,
-    /// What a stream states about the image is checked, but comes from where the image comes from.
-    stated: Option<Digest>,
+    /// What a stream says of it.
+    listed: Option<Chosen>,
 }
 
 impl Found {
     fn here(source: ImageSource) -> Self {
-        Self { source, signature: None, stated: None }
+        Self { source, listed: None }
+    }
+
+    /// Returns the digest that a stream states: it is checked, but comes from where the image
+    /// comes from.
+    fn stated(&self) -> Option<Digest> {
+        self.listed.as_ref().and_then(|listed| listed.sha256)
     }
 }
 
@@ -91,11 +96,7 @@ fn newest(
 ) -> Result<Found> {
     let image = stream.load(retries)?.disk_image(arch, sectors)?;
     term::status(format!("stream {}: release {}", stream.name, image.release));
-    Ok(Found {
-        signature: Some(image.signature_url()),
-        stated: image.sha256,
-        source: ImageSource::Url(image.location),
-    })
+    Ok(Found { source: ImageSource::Url(image.location.clone()), listed: Some(image) })
 }
 
 fn no_image(cause: anyhow::Error, stream: &StreamSource) -> anyhow::Error {
@@ -122,36 +123,36 @@ fn live_image(sectors: SectorSize) -> Result<ImageSource> {
         ))
 }
 
-/// Looks for a signature and decides what vouches for an image, before any of it is read.
-fn settle(found: &Found, proof: &Proof, retries: Retries) -> Result<Trust> {
-    let evidence = match (&found.source, &found.signature) {
-        (ImageSource::Live(_), _) => Evidence::LiveMedium,
-        (ImageSource::File(path), _) => Evidence::beside(path)?,
-        (ImageSource::Url(image), signature) => {
-            let signature = signature.clone().unwrap_or_else(|| signature_of(image));
-            let place = fetch::shown(&signature);
-            match fetch::bytes_if_there(&signature, retries, SIGNATURE_FILE_LIMIT as u64)? {
-                Some(bytes) => Evidence::Found { place, bytes },
-                None => Evidence::Missing { places: vec![place] },
-            }
+/// Fails when it is clear before a disk is chosen that an image cannot be installed: a file that is
+/// not there, or that nothing vouches for. An image on a web server is not asked for yet.
+pub fn check_image(image: &ImageChoice, proof: &Proof) -> Result<()> {
+    let found = match image {
+        ImageChoice::File(path) => {
+            File::open(path)
+                .with_context(|| format!("cannot open the image {}", path.display()))?;
+            Found::here(ImageSource::File(path.clone()))
+        }
+        ImageChoice::Live => Found::here(live_image(SectorSize::S512)?),
+        ImageChoice::Url(_) | ImageChoice::Stream(_) | ImageChoice::LiveOrStream(_) => {
+            return Ok(());
         }
     };
-    let keyring = Keyring::load(&KeySources::choose(proof.keyring.clone()))?;
-    keyring.warnings().iter().for_each(term::warning);
-    let policy = Policy { digest: proof.digest, stated: found.stated, unsigned: proof.unsigned };
-    let settled = trust::settle(&evidence, &policy, &keyring, clock::now())?;
-    settled.warnings.iter().for_each(term::warning);
-    if let Trust::Insecure | Trust::Stated(_) = settled.trust {
-        term::warning(format!("{} is written unverified, as --insecure asks", found.source));
-    }
-    Ok(settled.trust)
+    settle(&found, proof, Retries::Finite(0)).map(drop)
 }
 
-/// Returns where the signature of an image is when nobody says otherwise.
-fn signature_of(image: &Url) -> Url {
-    let mut url = image.clone();
-    url.set_path(&format!("{}{}", image.path(), SIGNATURE_SUFFIXES[0]));
-    url
+/// Looks for a signature and decides what vouches for an image, before any of it is read.
+fn settle(found: &Found, proof: &Proof, retries: Retries) -> Result<Settled> {
+    let evidence = match (&found.source, &found.listed) {
+        (ImageSource::Live(_), _) => Evidence::LiveMedium,
+        (ImageSource::File(path), _) => Evidence::beside(path)?,
+        (ImageSource::Url(_), Some(listed)) => listed.evidence(retries)?,
+        (ImageSource::Url(url), None) => Chosen::of_url(url.clone()).evidence(retries)?,
+    };
+    let keyring = Keyring::load(&KeySources::choose(proof.keyring.clone()))?;
+    let policy = Policy { digest: proof.digest, stated: found.stated(), unsigned: proof.unsigned };
+    let mut settled = trust::settle(&evidence, &policy, &keyring, clock::now())?;
+    settled.warnings.splice(..0, keyring.warnings().iter().cloned());
+    Ok(settled)
 }
 
 fn open_file(path: &Path, disk: &ClaimedDisk) -> Result<File> {

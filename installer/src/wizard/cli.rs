@@ -36,7 +36,11 @@ pub struct WizardArgs {
     #[arg(long, value_name = "DIGEST")]
     pub image_digest: Option<Digest>,
 
-    /// Accept an image that nothing vouches for
+    /// Keys that may sign images, instead of the system's; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub keyring: Vec<PathBuf>,
+
+    /// Accept an image that nobody signed
     #[arg(long)]
     pub insecure: bool,
 

@@ -112,8 +112,12 @@ fn prepare(args: &WizardArgs, choice: Choice, asker: &mut Asker) -> Result<Optio
     // What would fail at the end is found out before the first question.
     boot::check_editable().hint("start it with: sudo installnestos")?;
     let image = ImageChoice::given_or_live(args.image_file.clone(), args.image_url.clone())?;
-    let proof =
-        Proof { digest: args.image_digest, unsigned: args.insecure.into(), ..Proof::default() };
+    let proof = Proof {
+        digest: args.image_digest,
+        unsigned: args.insecure.into(),
+        keyring: args.keyring.clone(),
+    };
+    install::check_image(&image, &proof)?;
 
     let plan = match &args.answers {
         Some(path) => Some(replay(path, asker)?),

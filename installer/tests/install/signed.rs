@@ -142,8 +142,9 @@ fn the_signature_of_an_address_is_fetched() {
             test.bench.assert_untouched();
         }
     }
-    let place = format!("(looked for {}/missing.raw.sig)", server.url);
-    install("missing", &[]).fails_with(1, &["there is no signature", &place]);
+    let url = &server.url;
+    let places = format!("(looked for {url}/missing.raw.sig and {url}/missing.raw.asc)");
+    install("missing", &[]).fails_with(1, &["there is no signature", &places]);
     test.bench.assert_untouched();
 }
 
