@@ -6,6 +6,7 @@ use clap::Args;
 use nestos_formats::stream_metadata::StreamName;
 use reqwest::Url;
 
+use crate::digest::Digest;
 use crate::download::{DownloadRequest, Form, Vouching, What};
 use crate::fetch;
 use crate::source::{StreamSource, this_architecture};
@@ -54,6 +55,10 @@ pub struct DownloadArgs {
     /// Decompress it; the signature is checked and not kept
     #[arg(short = 'd', long)]
     pub decompress: bool,
+
+    /// Digest of the image as stored: sha256:HEX; for one file
+    #[arg(long, value_name = "DIGEST")]
+    pub image_digest: Option<Digest>,
 
     /// Accept an image that nobody signed
     ///
@@ -109,6 +114,7 @@ impl From<DownloadArgs> for DownloadRequest {
             directory: args.directory,
             form: if args.decompress { Form::Decompressed } else { Form::AsStored },
             vouching: Vouching {
+                digest: args.image_digest,
                 unsigned: args.insecure.into(),
                 keys: KeySources::choose(args.keyring),
             },

@@ -10,6 +10,8 @@ use crate::trust::{Evidence, KeySources, Keyring, Policy, Trust, settle};
 /// What must vouch for a file.
 #[derive(Debug, Clone)]
 pub struct Vouching {
+    /// The digest that was asked for.
+    pub digest: Option<Digest>,
     /// Whether a file that nobody signed is accepted.
     pub unsigned: Unsigned,
     /// Where the keys are that may sign.
@@ -19,6 +21,7 @@ pub struct Vouching {
 /// The same with the keys at hand.
 #[derive(Debug)]
 pub(super) struct Judge {
+    digest: Option<Digest>,
     unsigned: Unsigned,
     keyring: Keyring,
 }
@@ -28,12 +31,12 @@ impl Judge {
     pub(super) fn new(vouching: &Vouching) -> Result<Self> {
         let keyring = Keyring::load(&vouching.keys)?;
         keyring.warnings().iter().for_each(term::warning);
-        Ok(Self { unsigned: vouching.unsigned, keyring })
+        Ok(Self { digest: vouching.digest, unsigned: vouching.unsigned, keyring })
     }
 
     /// Settles what vouches for a file whose digest the stream states or not.
     pub(super) fn settle(&self, evidence: &Evidence, stated: Option<Digest>) -> Result<Trust> {
-        let policy = Policy { digest: None, stated, unsigned: self.unsigned };
+        let policy = Policy { digest: self.digest, stated, unsigned: self.unsigned };
         let settled = settle(evidence, &policy, &self.keyring, clock::now())?;
         settled.warnings.iter().for_each(term::warning);
         Ok(settled.trust)

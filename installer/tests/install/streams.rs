@@ -63,7 +63,11 @@ impl Target {
             what,
             directory: self.dir.path().to_owned(),
             form,
-            vouching: Vouching { unsigned: Unsigned::Accept, keys: KeySources::choose(vec![]) },
+            vouching: Vouching {
+                digest: None,
+                unsigned: Unsigned::Accept,
+                keys: KeySources::choose(vec![]),
+            },
             retries: Retries::Finite(0),
         }
     }
@@ -389,6 +393,13 @@ fn an_image_that_nobody_signed_is_only_saved_on_demand() {
     signed.stream(&target, &[]).fails_with(1, &["there is no signature", "x.raw.xz.sig"]);
     assert!(target.names().is_empty());
     assert_eq!(asked_for(&signed.server, "/images/x.raw.xz"), 0);
+    let stored = hex(&xz(&noise(1000)));
+    let other = format!("sha256:{}", "00".repeat(32));
+    signed.stream(&target, &["--image-digest", &other]).fails_with(1, &["but the stream has"]);
+    assert!(target.names().is_empty());
+    let by_digest = Target::new();
+    signed.stream(&by_digest, &["--image-digest", &format!("sha256:{stored}")]).ok();
+    assert_eq!(by_digest.names(), ["x.raw.xz"]);
     let run = signed.stream(&target, &["--insecure"]).ok();
     assert!(run.stderr.contains("is not signed"), "{}", run.stderr);
     assert_eq!(target.names(), ["x.raw.xz"]);
