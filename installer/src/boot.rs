@@ -12,6 +12,7 @@ use nestos_formats::bls::Entry;
 use nestos_formats::console::{self, Console};
 use nestos_formats::kargs::{Karg, KernelArgs};
 use nestos_formats::platforms::{self, Platform, Platforms};
+use nestos_host::term::WithHint;
 use nestos_host::{atomic, loopdev, mount};
 
 use crate::config::CheckedConfig;
@@ -23,6 +24,12 @@ const PLATFORMS: [&str; 2] = ["nestos/platforms.json", "coreos/platforms.json"];
 
 /// GRUB configurations that may hold the console block, in order of preference.
 const CONSOLE_CONFIGS: [&str; 2] = ["grub2/console.cfg", "grub2/grub.cfg"];
+
+/// The config, below `/boot`.
+const CONFIG: &str = "ignition/config.ign";
+
+/// What is there until the first boot is complete, below `/boot`.
+const STAMP: &str = "ignition.firstboot";
 
 const PLATFORM_KARG: &str = "ignition.platform.id";
 
@@ -69,30 +76,80 @@ pub fn check_editable() -> Result<()> {
         .context("cannot edit /boot here")
 }
 
-/// Applies the edits below `boot` and returns what the user should know.
+/// One file that is replaced.
+struct Change {
+    path: PathBuf,
+    text: String,
+    mode: u32,
+}
+
+impl Change {
+    /// Keeps the mode of the file.
+    fn to(path: PathBuf, text: String) -> Result<Self> {
+        let mode = fs::metadata(&path)?.permissions().mode() & 0o7777;
+        Ok(Self { path, text, mode })
+    }
+}
+
+/// Applies the edits below `boot` and returns what the user should know. What can be known to fail
+/// does so before anything is written: a disk that has booted before has no seal behind it.
 pub fn apply(edits: &BootEdits, boot: &Path) -> Result<Vec<String>> {
     let mut notes = Vec::new();
+    let changes = changes(edits, boot, &mut notes)?;
+    if edits.config.is_some() {
+        check_absent(&boot.join(CONFIG))?;
+    }
+    let network = network_dir(boot);
+    if !edits.network.files().is_empty() {
+        check_absent(&network)?;
+    }
+    write_network(&edits.network, &network)?;
+    for Change { path, text, mode } in changes {
+        atomic::write(&path, text.as_bytes(), mode)?;
+    }
     if let Some(config) = &edits.config {
         write_config(config, boot)?;
-    }
-    write_network(&edits.network, boot)?;
-    if let Some(args) = &edits.firstboot {
-        append_firstboot(args, boot)?;
-    }
-    if edits.edits_entry() {
-        let platforms = read_platforms(boot)?;
-        edit_entry(edits, &platforms, boot, &mut notes)?;
-        let commands = grub_commands(edits, &platforms);
-        if let Some(commands) = commands {
-            edit_grub(&commands, boot)?;
-        }
     }
     Ok(notes)
 }
 
+fn changes(edits: &BootEdits, boot: &Path, notes: &mut Vec<String>) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    if let Some(args) = &edits.firstboot {
+        changes.push(append_firstboot(args, boot)?);
+    }
+    if edits.edits_entry() {
+        let platforms = read_platforms(boot)?;
+        changes.push(edit_entry(edits, &platforms, boot, notes)?);
+        if let Some(commands) = grub_commands(edits, &platforms) {
+            changes.push(edit_grub(&commands, boot)?);
+        }
+    }
+    Ok(changes)
+}
+
+fn check_absent(path: &Path) -> Result<()> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(());
+    }
+    Err(anyhow!("{} is there already", path.display()))
+        .hint("the disk has been prepared before: install the image anew, or remove it")
+}
+
+/// Fails when the first boot of the system in `boot` is over: nothing would read what is written.
+pub fn check_before_first_boot(edits: &BootEdits, boot: &Path) -> Result<()> {
+    let for_first_boot =
+        edits.config.is_some() || edits.firstboot.is_some() || !edits.network.files().is_empty();
+    if for_first_boot && !boot.join(STAMP).exists() {
+        return Err(anyhow!("the system has booted before, and reads no config any more"))
+            .hint("install the image anew, or leave only kernel arguments and consoles");
+    }
+    Ok(())
+}
+
 fn write_config(config: &CheckedConfig, boot: &Path) -> Result<()> {
+    let path = boot.join(CONFIG);
     let dir = boot.join("ignition");
-    let path = dir.join("config.ign");
     let write = || -> Result<()> {
         if !dir.is_dir() {
             DirBuilder::new().mode(0o700).create(&dir)?;
@@ -107,18 +164,20 @@ fn write_config(config: &CheckedConfig, boot: &Path) -> Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes where the first boot of this image looks: images of the elder cousin have `/boot/coreos`
-/// alone.
-fn write_network(network: &NetworkSettings, boot: &Path) -> Result<()> {
+/// Returns where the first boot of this image looks: images of the elder cousin have
+/// `/boot/coreos` alone.
+fn network_dir(boot: &Path) -> PathBuf {
+    let elder = boot.join("coreos").is_dir() && !boot.join("nestos").is_dir();
+    boot.join(if elder { "coreos-firstboot-network" } else { "nestos-firstboot-network" })
+}
+
+fn write_network(network: &NetworkSettings, dir: &Path) -> Result<()> {
     if network.files().is_empty() {
         return Ok(());
     }
-    let elder = boot.join("coreos").is_dir() && !boot.join("nestos").is_dir();
-    let dir =
-        boot.join(if elder { "coreos-firstboot-network" } else { "nestos-firstboot-network" });
     DirBuilder::new()
         .mode(0o700)
-        .create(&dir)
+        .create(dir)
         .with_context(|| format!("cannot create {}", dir.display()))?;
     for (name, bytes) in network.files() {
         // NetworkManager ignores settings that others may read.
@@ -127,13 +186,9 @@ fn write_network(network: &NetworkSettings, boot: &Path) -> Result<()> {
     Ok(())
 }
 
-fn append_firstboot(args: &FirstbootArgs, boot: &Path) -> Result<()> {
-    let path = boot.join("ignition.firstboot");
-    let append = || -> Result<()> {
-        let mut text = fs::read_to_string(&path)?;
-        text.push_str(&args.grub_line());
-        atomic::write(&path, text.as_bytes(), 0o644)
-    };
+fn append_firstboot(args: &FirstbootArgs, boot: &Path) -> Result<Change> {
+    let path = boot.join(STAMP);
+    let append = || Change::to(path.clone(), fs::read_to_string(&path)? + &args.grub_line());
     append().with_context(|| format!("cannot edit {}", path.display()))
 }
 
@@ -156,9 +211,9 @@ fn edit_entry(
     platforms: &Platforms,
     boot: &Path,
     notes: &mut Vec<String>,
-) -> Result<()> {
+) -> Result<Change> {
     let path = default_entry(boot)?;
-    let mut edit = || -> Result<()> {
+    let mut edit = || -> Result<Change> {
         let mut entry: Entry = fs::read_to_string(&path)?.parse()?;
         let mut args = entry.options()?;
         if let Some(platform) = &edits.platform {
@@ -172,8 +227,7 @@ fn edit_entry(
         }
         args.extend(edits.append.iter().cloned());
         entry.set_options(&args)?;
-        let mode = fs::metadata(&path)?.permissions().mode() & 0o7777;
-        atomic::write(&path, entry.to_string().as_bytes(), mode)
+        Change::to(path.clone(), entry.to_string())
     };
     edit().with_context(|| format!("cannot edit the boot entry {}", path.display()))
 }
@@ -250,15 +304,14 @@ fn grub_commands(edits: &BootEdits, platforms: &Platforms) -> Option<Vec<String>
     wanted_platform(edits, platforms).map(|p| p.grub_commands.clone())
 }
 
-fn edit_grub(commands: &[String], boot: &Path) -> Result<()> {
+fn edit_grub(commands: &[String], boot: &Path) -> Result<Change> {
     let path = CONSOLE_CONFIGS.map(|p| boot.join(p)).into_iter().find(|p| p.exists());
     let path = path.ok_or_else(|| {
         anyhow!("the image has neither {} nor {}", CONSOLE_CONFIGS[0], CONSOLE_CONFIGS[1])
     })?;
-    let edit = || -> Result<()> {
+    let edit = || -> Result<Change> {
         let text = console::replace_block(&fs::read_to_string(&path)?, commands)?;
-        let mode = fs::metadata(&path)?.permissions().mode() & 0o7777;
-        atomic::write(&path, text.as_bytes(), mode)
+        Change::to(path.clone(), text)
     };
     edit().with_context(|| format!("cannot edit {}", path.display()))
 }
@@ -352,6 +405,7 @@ mod tests {
         apply(&edits, dir.path()).unwrap();
         let mode = |p: &str| fs::metadata(dir.path().join(p)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("ignition"), mode("ignition/config.ign")), (0o700, 0o600));
-        assert!(apply(&edits, dir.path()).unwrap_err().to_string().contains("config.ign"));
+        let refused = format!("{:#}", apply(&edits, dir.path()).unwrap_err());
+        assert!(refused.contains("config.ign is there already"), "{refused}");
     }
 }

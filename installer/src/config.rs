@@ -20,6 +20,7 @@ use reqwest::Url;
 
 use crate::fetch::{self, Retries};
 use crate::findings::Findings;
+use crate::recreated;
 
 pub use hash::{ConfigHash, ConfigHashError};
 
@@ -51,8 +52,6 @@ impl FromStr for ConfigSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedConfig {
     bytes: Vec<u8>,
-    /// The configs it was made of; nothing if it is one as it was given.
-    children: Vec<Vec<u8>>,
 }
 
 impl CheckedConfig {
@@ -91,7 +90,7 @@ impl CheckedConfig {
                 .hint(hint)
                 .with_context(|| format!("cannot use {name} as a config"));
         }
-        Ok(Self { bytes: config, children: vec![] })
+        Ok(Self { bytes: config })
     }
 
     /// Returns the Ignition config.
@@ -99,18 +98,15 @@ impl CheckedConfig {
         &self.bytes
     }
 
-    /// Returns the configs of which it was made.
-    pub fn parts(&self) -> Vec<&[u8]> {
-        match self.children.as_slice() {
-            [] => vec![&self.bytes],
-            children => children.iter().map(Vec::as_slice).collect(),
-        }
+    /// Returns the configs that it is made of, those that it carries in itself included.
+    pub fn parts(&self) -> Vec<Vec<u8>> {
+        recreated::with_children(&self.bytes)
     }
 
     /// Returns the versions of its parts.
     pub fn versions(&self) -> Vec<String> {
-        let version = |part: &[u8]| {
-            let value: serde_json::Value = serde_json::from_slice(part).ok()?;
+        let version = |part: Vec<u8>| {
+            let value: serde_json::Value = serde_json::from_slice(&part).ok()?;
             value["ignition"]["version"].as_str().map(str::to_owned)
         };
         self.parts().into_iter().filter_map(version).collect()

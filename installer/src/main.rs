@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -16,6 +15,8 @@ use nestos_installer::list_stream::Layout;
 use nestos_installer::request::{InstallRequest, PostProcessRequest};
 use nestos_installer::{download, install, list_stream, man, options};
 
+const NAME: &str = "nestos-installer";
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Install(args) => with_option_files(*args).and_then(run),
@@ -25,13 +26,9 @@ fn main() -> ExitCode {
             list_stream::run(&args.from.source(), layout, args.fetch_retries)
         }
         Command::Completion(args) => {
-            let mut command = Cli::command();
-            clap_complete::generate(
-                args.shell,
-                &mut command,
-                "nestos-installer",
-                &mut io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
+            term::result(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
         Command::Man(args) => man::write(Cli::command(), &args.directory),

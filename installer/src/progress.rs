@@ -85,6 +85,11 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// Tells a program of a failure.
+    pub fn failed(&self, error: &anyhow::Error) {
+        self.event(&json!({"event": "failed", "error": format!("{error:#}")}));
+    }
+
     /// Tells a program of an event; persons read messages instead.
     pub fn event(&self, event: &Value) {
         if let Self::Program(events) = self {

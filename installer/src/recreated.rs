@@ -1,6 +1,11 @@
 //! Configs that make file systems of the system anew on the first boot. An image that cannot move
 //! its content out of the way meanwhile would not come up.
 
+use std::io::Read;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 /// Labels of the partitions that hold the system.
@@ -12,9 +17,58 @@ const PATHS: [&str; 5] = ["/", "/sysroot", "/boot", "/boot/efi", "/efi"];
 /// Where links to devices by the label of a partition or file system are.
 const LINKS: [&str; 2] = ["/dev/disk/by-partlabel/", "/dev/disk/by-label/"];
 
-/// Returns what of the system the Ignition config in `config` makes anew, as
-/// `$.path (what)`; nothing for what is no JSON.
-pub fn found_in(config: &[u8]) -> Vec<String> {
+/// Links to the disk that the system boots from.
+const BOOT_DISKS: [&str; 2] =
+    ["/dev/disk/by-id/nestos-boot-disk", "/dev/disk/by-id/coreos-boot-disk"];
+
+/// Numbers of the system's partitions (see [`nestos_formats::disk_layout`]).
+const NUMBERS: std::ops::RangeInclusive<u64> = 1..=4;
+
+/// Most bytes of a compressed config.
+const UNPACKED: u64 = 64 * 1024 * 1024;
+
+/// How deep configs that hold configs are followed.
+const DEPTH: usize = 10;
+
+/// Returns the configs in `config` whose content is in it, at any depth, `config` included. What
+/// cannot be read is left out.
+pub fn with_children(config: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = vec![config.to_vec()];
+    let mut begin = 0;
+    for _ in 0..DEPTH {
+        let end = all.len();
+        for at in begin..end {
+            let found = children(&all[at]);
+            all.extend(found);
+        }
+        begin = end;
+    }
+    all
+}
+
+fn children(config: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(root) = serde_json::from_slice::<Value>(config) else { return vec![] };
+    let named = &root["ignition"]["config"];
+    let merged = named["merge"].as_array().map(Vec::as_slice).unwrap_or_default();
+    merged.iter().chain([&named["replace"]]).filter_map(inline).collect()
+}
+
+/// Returns the content of a resource that carries it in its URL (RFC 2397).
+fn inline(resource: &Value) -> Option<Vec<u8>> {
+    let (kind, text) = resource["source"].as_str()?.strip_prefix("data:")?.split_once(',')?;
+    let bytes: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
+    let bytes = if kind.ends_with(";base64") { BASE64.decode(bytes).ok()? } else { bytes };
+    if resource["compression"].as_str() != Some("gzip") {
+        return Some(bytes);
+    }
+    let mut unpacked = Vec::new();
+    let read = GzDecoder::new(&bytes[..]).take(UNPACKED).read_to_end(&mut unpacked);
+    read.ok().map(|_length| unpacked)
+}
+
+/// Returns what of the system the Ignition config in `config` makes anew on a machine whose disk is
+/// called `disk` here, as `$.path (what)`; nothing for what is no JSON.
+pub fn found_in(config: &[u8], disk: &str) -> Vec<String> {
     let Ok(root) = serde_json::from_slice::<Value>(config) else { return vec![] };
     let storage = &root["storage"];
     let list = |key: &str| storage[key].as_array().cloned().unwrap_or_default();
@@ -26,14 +80,8 @@ pub fn found_in(config: &[u8]) -> Vec<String> {
             found.push(format!("$.storage.filesystems.{i} makes {name} anew"));
         }
     }
-    for (i, disk) in list("disks").iter().enumerate() {
-        let partitions = disk["partitions"].as_array().cloned().unwrap_or_default();
-        for (j, partition) in partitions.iter().enumerate() {
-            let wiped = is_true(&partition["wipePartitionEntry"]) || is_true(&disk["wipeTable"]);
-            if let Some(name) = system_label(&partition["label"]).filter(|_| wiped) {
-                found.push(format!("$.storage.disks.{i}.partitions.{j} makes {name} anew"));
-            }
-        }
+    for (i, item) in list("disks").iter().enumerate() {
+        found.extend(in_disk(item, disk).map(|what| format!("$.storage.disks.{i}{what}")));
     }
     for (i, luks) in list("luks").iter().enumerate() {
         let named = system_label(&luks["label"]).or(system_link(&luks["device"]));
@@ -48,6 +96,23 @@ pub fn found_in(config: &[u8]) -> Vec<String> {
         }
     }
     found
+}
+
+fn in_disk(item: &Value, disk: &str) -> impl Iterator<Item = String> {
+    let device = item["device"].as_str().unwrap_or_default();
+    let boots = BOOT_DISKS.contains(&device) || device == disk;
+    let wiped = is_true(&item["wipeTable"]);
+    let partitions = item["partitions"].as_array().cloned().unwrap_or_default();
+    let whole = (wiped && boots).then(|| " wipes the table of the system's disk".to_owned());
+    let parts = partitions.into_iter().enumerate().filter_map(move |(j, partition)| {
+        if !wiped && !is_true(&partition["wipePartitionEntry"]) {
+            return None;
+        }
+        let number = partition["number"].as_u64().filter(|n| boots && NUMBERS.contains(n));
+        let name = system_label(&partition["label"]).or(number.map(|n| format!("partition {n}")))?;
+        Some(format!(".partitions.{j} makes {name} anew"))
+    });
+    whole.into_iter().chain(parts)
 }
 
 fn is_true(value: &Value) -> bool {
@@ -73,7 +138,8 @@ mod tests {
     use super::*;
 
     fn found(storage: &str) -> Vec<String> {
-        found_in(format!(r#"{{"ignition":{{"version":"3.3.0"}},"storage":{storage}}}"#).as_bytes())
+        let config = format!(r#"{{"ignition":{{"version":"3.3.0"}},"storage":{storage}}}"#);
+        found_in(config.as_bytes(), "/dev/sda")
     }
 
     #[test]
@@ -92,6 +158,14 @@ mod tests {
                 "$.storage.disks.0.partitions.0 makes root anew",
             ),
             (
+                r#"{"disks":[{"device":"/dev/sda","wipeTable":true,"partitions":[{"label":"d"}]}]}"#,
+                "$.storage.disks.0 wipes the table of the system's disk",
+            ),
+            (
+                r#"{"disks":[{"device":"/dev/disk/by-id/coreos-boot-disk","partitions":[{"number":4,"wipePartitionEntry":true}]}]}"#,
+                "$.storage.disks.0.partitions.0 makes partition 4 anew",
+            ),
+            (
                 r#"{"luks":[{"name":"r","device":"/dev/disk/by-partlabel/root"}]}"#,
                 "$.storage.luks.0 encrypts root",
             ),
@@ -105,11 +179,23 @@ mod tests {
     }
 
     #[test]
+    fn configs_in_configs_are_read() {
+        let inner = r#"{"ignition":{"version":"3.0.0"}}"#;
+        let outer = format!(
+            r#"{{"ignition":{{"config":{{"merge":[{{"source":"data:;base64,{}"}}],"replace":{{"source":"data:,%7B%7D"}}}}}}}}"#,
+            BASE64.encode(inner)
+        );
+        let all = with_children(outer.as_bytes());
+        assert_eq!(all, [outer.as_bytes(), inner.as_bytes(), b"{}"]);
+    }
+
+    #[test]
     fn what_leaves_the_system_alone_is_not() {
         for storage in [
             r#"{"filesystems":[{"device":"/dev/disk/by-partlabel/root","path":"/","label":"root"}]}"#,
             r#"{"filesystems":[{"device":"/dev/vdb","label":"data","wipeFilesystem":true}]}"#,
             r#"{"disks":[{"device":"/dev/vda","partitions":[{"label":"root","number":4,"resize":true}]}]}"#,
+            r#"{"disks":[{"device":"/dev/vdb","wipeTable":true,"partitions":[{"number":1}]}]}"#,
             "[]",
         ] {
             assert_eq!(found(storage), [""; 0], "{storage}");

@@ -1,7 +1,7 @@
 //! What to install where: the arguments after everything that needs no disk was checked.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -202,8 +202,9 @@ impl TryFrom<InstallArgs> for InstallRequest {
 
     fn try_from(mut args: InstallArgs) -> Result<Self> {
         let device = args.device.take().context("no disk is named")?;
+        let output = output(&args).with_context(|| untouched(&device))?;
+        let audience = output.audience.clone();
         let request = || -> Result<Self> {
-            let output = output(&args)?;
             let boot = BootEdits::try_from(&args)?;
             let proof = Proof {
                 digest: args.image_digest,
@@ -233,7 +234,7 @@ impl TryFrom<InstallArgs> for InstallRequest {
                 output,
             })
         };
-        request().with_context(|| untouched(&device))
+        request().with_context(|| untouched(&device)).inspect_err(|e| audience.failed(e))
     }
 }
 
@@ -265,8 +266,17 @@ pub struct PostProcessRequest {
     pub device: DeviceSpec,
     /// What changes in `/boot`.
     pub boot: BootEdits,
-    /// Who hears what.
-    pub output: Output,
+    /// Whether it only looks.
+    pub dry_run: DryRun,
+}
+
+/// Whether everything is checked and nothing done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DryRun {
+    /// Nothing is written.
+    Yes,
+    /// It is done.
+    No,
 }
 
 impl TryFrom<InstallArgs> for PostProcessRequest {
@@ -279,7 +289,8 @@ impl TryFrom<InstallArgs> for PostProcessRequest {
             if boot.is_empty() {
                 bail!("--post-process-only has nothing to do without a first-boot option");
             }
-            Ok(Self { device: device.clone(), boot, output: output(&args)? })
+            let dry_run = if args.dry_run { DryRun::Yes } else { DryRun::No };
+            Ok(Self { device: device.clone(), boot, dry_run })
         };
         request().with_context(|| untouched(&device))
     }
@@ -328,6 +339,16 @@ fn config(args: &InstallArgs) -> Result<Option<CheckedConfig>> {
     Ok(CheckedConfig::merge(configs?, args.hostname.as_ref()))
 }
 
+/// Fails when a report could not be written, as long as that costs nothing.
+fn check_writable(path: &Path) -> Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::Builder::new()
+        .prefix(".nestos-")
+        .tempfile_in(dir)
+        .map(drop)
+        .with_context(|| format!("cannot write the report {}", path.display()))
+}
+
 fn output(args: &InstallArgs) -> Result<Output> {
     let audience = match args.progress {
         ProgressStyle::Auto => Audience::Person,
@@ -343,6 +364,9 @@ fn output(args: &InstallArgs) -> Result<Output> {
             Audience::Program(Events::new(file))
         }
     };
+    if let Some(path) = args.report.as_deref().filter(|path| *path != Path::new("-")) {
+        check_writable(path)?;
+    }
     Ok(Output { audience, report: args.report.clone() })
 }
 

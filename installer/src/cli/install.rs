@@ -102,7 +102,7 @@ pub struct InstallArgs {
     pub architecture: Option<Arch>,
 
     /// Use only the image of the running live medium
-    #[arg(long, conflicts_with = "image", help_heading = "Image")]
+    #[arg(long, conflicts_with = "stream", help_heading = "Image")]
     pub offline: bool,
 
     /// Digest of the image file as stored: sha256:HEX
@@ -252,7 +252,7 @@ pub struct InstallArgs {
     /// Write no image: only apply the first-boot options to an installed disk
     #[arg(long, help_heading = "Disk", conflicts_with_all = [
         "image", "offline", "image_digest", "keyring", "wipe", "release_holders", "verify_written", "save_partlabel",
-        "save_partindex", "preserve_on_error"])]
+        "save_partindex", "preserve_on_error", "progress", "report"])]
     pub post_process_only: bool,
 
     /// How progress is shown

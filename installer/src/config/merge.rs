@@ -22,7 +22,7 @@ impl CheckedConfig {
         let children: Vec<Vec<u8>> = configs.into_iter().map(|c| c.bytes).chain(named).collect();
         let merge: Vec<Value> = children.iter().map(|c| as_child(c)).collect();
         let parent = json!({"ignition": {"version": WRAPPER, "config": {"merge": merge}}});
-        Some(Self { bytes: parent.to_string().into_bytes(), children })
+        Some(Self { bytes: parent.to_string().into_bytes() })
     }
 }
 
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     fn config(text: &str) -> CheckedConfig {
-        CheckedConfig { bytes: text.as_bytes().to_vec(), children: vec![] }
+        CheckedConfig { bytes: text.as_bytes().to_vec() }
     }
 
     #[test]

@@ -86,7 +86,11 @@ pub(super) fn check_architecture(note: Option<&ImageNote>, wanted: Option<Arch>)
 }
 
 /// Fails when the first boot of an image could not apply a config.
-pub(super) fn check_config(config: &CheckedConfig, note: Option<&ImageNote>) -> Result<()> {
+pub(super) fn check_config(
+    config: &CheckedConfig,
+    note: Option<&ImageNote>,
+    disk: &ClaimedDisk,
+) -> Result<()> {
     if let Some(newest) = note.and_then(|n| n.ignition.as_deref())
         && let Some(version) = config.versions().into_iter().find(|v| is_newer(v, newest))
     {
@@ -96,7 +100,9 @@ pub(super) fn check_config(config: &CheckedConfig, note: Option<&ImageNote>) -> 
         ))
         .hint(format!("write it for version {newest} (variant nestos of Butane does)"));
     }
-    let found: Vec<String> = config.parts().iter().flat_map(|p| recreated::found_in(p)).collect();
+    let disk = disk.path().display().to_string();
+    let found: Vec<String> =
+        config.parts().iter().flat_map(|p| recreated::found_in(p, &disk)).collect();
     if !found.is_empty() && !note.is_some_and(|n| n.has(RECREATE_SYSTEM)) {
         return Err(anyhow!(
             "the config changes partitions of the system, and the image cannot move its content \

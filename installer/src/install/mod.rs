@@ -68,6 +68,7 @@ pub fn check(mut request: InstallRequest) -> Result<()> {
     let output = std::mem::take(&mut request.output);
     let prepared = prepare(request, Mode::Check).with_context(|| untouched(&device))?;
     announce(&prepared.plan);
+    output.audience.event(&json!({"event": "plan", "plan": prepared.plan}));
     term::status("partitions afterwards:");
     prepared.plan.image.partition_lines().iter().for_each(term::status);
     prepared.plan.disk.kept_lines().iter().for_each(term::status);
@@ -89,7 +90,7 @@ pub fn run(mut request: InstallRequest) -> Result<()> {
     let installed = install(request, &output);
     match &installed {
         Ok(report) => output.audience.event(&json!({"event": "installed", "report": report})),
-        Err(e) => output.audience.event(&json!({"event": "failed", "error": format!("{e:#}")})),
+        Err(e) => output.audience.failed(e),
     }
     let report = installed?;
     report
@@ -129,6 +130,8 @@ fn prepare(request: InstallRequest, mode: Mode) -> Result<Prepared> {
     if !request.boot.is_empty() {
         boot::check_editable()?;
     }
+    // Nothing of what uses a disk is ended for an image that is not there.
+    check_image(&request.image, &request.proof)?;
     let disk = target::claim(&request, mode)?;
     let origin = Origin::find(&request, &disk)?;
     let image = &origin.source;
@@ -143,7 +146,7 @@ fn prepare(request: InstallRequest, mode: Mode) -> Result<Prepared> {
     let note = ImageNote::find(&head);
     judge::check_architecture(note.as_ref(), request.architecture)?;
     if let Some(config) = &request.boot.config {
-        judge::check_config(config, note.as_ref())?;
+        judge::check_config(config, note.as_ref(), &disk)?;
     }
     let kept = Kept::read(&disk, table.sector_size(), &request.handling.saved)?;
     for filter in kept.idle() {
@@ -164,7 +167,7 @@ fn prepare(request: InstallRequest, mode: Mode) -> Result<Prepared> {
         Rest::Wipe => Some(wipe::plan(disk.file(), &layout.protected())?),
     };
     let plan = Plan {
-        disk: DiskPlan::of(&disk, &layout, wipe.as_ref()),
+        disk: DiskPlan::of(&disk, &layout, wipe.as_ref())?,
         image: ImagePlan {
             source: image.to_string(),
             compression: compression.to_string(),
@@ -229,7 +232,10 @@ fn edit_boot(
     edits: &BootEdits,
 ) -> Result<()> {
     let device = attach(disk, table, partition)?;
-    let notes = mount::inside(device.path(), BOOT_FSTYPE, || boot::apply(edits, Path::new("/")))?;
+    let notes = mount::inside(device.path(), BOOT_FSTYPE, || {
+        boot::check_before_first_boot(edits, Path::new("/"))?;
+        boot::apply(edits, Path::new("/"))
+    })?;
     for note in notes {
         term::warning(note);
     }
@@ -247,8 +253,7 @@ fn abandon(prepared: &Prepared, cause: anyhow::Error) -> anyhow::Error {
     let device = disk.path().display();
     if prepared.handling.failed == FailedDisk::Preserve {
         return cause.context(format!(
-            "cannot install on {device}; the disk stays as it is, as --preserve-on-error asks, and \
-             is unbootable"
+            "cannot install on {device}; the disk stays as it is, as --preserve-on-error asks"
         ));
     }
     match write::abandon(disk, &prepared.layout) {

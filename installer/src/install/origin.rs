@@ -145,14 +145,26 @@ fn settle(found: &Found, proof: &Proof, retries: Retries) -> Result<Settled> {
     let evidence = match (&found.source, &found.listed) {
         (ImageSource::Live(_), _) => Evidence::LiveMedium,
         (ImageSource::File(path), _) => Evidence::beside(path)?,
-        (ImageSource::Url(_), Some(listed)) => listed.evidence(retries)?,
-        (ImageSource::Url(url), None) => Chosen::of_url(url.clone()).evidence(retries)?,
+        (ImageSource::Url(_), Some(listed)) => fetched(listed, proof, retries)?,
+        (ImageSource::Url(url), None) => fetched(&Chosen::of_url(url.clone()), proof, retries)?,
     };
     let keyring = Keyring::load(&KeySources::choose(proof.keyring.clone()))?;
     let policy = Policy { digest: proof.digest, stated: found.stated(), unsigned: proof.unsigned };
     let mut settled = trust::settle(&evidence, &policy, &keyring, clock::now())?;
     settled.warnings.splice(..0, keyring.warnings().iter().cloned());
     Ok(settled)
+}
+
+/// Fetches a signature. Where a digest vouches for the image, a server that does not say whether
+/// there is one keeps nobody from installing.
+fn fetched(image: &Chosen, proof: &Proof, retries: Retries) -> Result<Evidence> {
+    if proof.digest.is_none() {
+        return image.evidence(retries);
+    }
+    Ok(image.evidence(Retries::Finite(0)).unwrap_or_else(|e| {
+        term::warning(format!("{e:#}; the digest that was given vouches for the image"));
+        Evidence::Missing { places: vec![] }
+    }))
 }
 
 fn open_file(path: &Path, disk: &ClaimedDisk) -> Result<File> {

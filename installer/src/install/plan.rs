@@ -41,6 +41,9 @@ pub struct DiskPlan {
     /// Partitions that are saved, with their new numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<PartitionPlan>,
+    /// What is recognised on a disk without partitions in a GPT; lost, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recognised: Vec<String>,
     /// What a wipe erases besides; nothing without one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wiped: Vec<String>,
@@ -101,9 +104,20 @@ pub struct FirstBootPlan {
 
 impl DiskPlan {
     /// Looks at a disk.
-    pub(super) fn of(disk: &ClaimedDisk, layout: &Layout, wipe: Option<&wipe::Plan>) -> Self {
+    pub(super) fn of(
+        disk: &ClaimedDisk,
+        layout: &Layout,
+        wipe: Option<&wipe::Plan>,
+    ) -> anyhow::Result<Self> {
         let summary = layout.summary();
-        Self {
+        // Other tables, and disks without any, are described by what is recognised on them.
+        let recognised = match wipe {
+            None if summary.lost.is_empty() => {
+                wipe::plan(disk.file(), &layout.protected())?.lines()
+            }
+            _ => vec![],
+        };
+        Ok(Self {
             path: disk.path().display().to_string(),
             model: disk.model(),
             size: disk.size(),
@@ -113,8 +127,9 @@ impl DiskPlan {
             },
             erased: summary.lost.iter().map(PartitionPlan::from).collect(),
             kept: summary.kept.iter().map(|k| PartitionPlan::from(&k.partition)).collect(),
+            recognised,
             wiped: wipe.map(wipe::Plan::lines).unwrap_or_default(),
-        }
+        })
     }
 
     /// Returns lines for a person: the disk, and what will be lost.
@@ -132,6 +147,7 @@ impl DiskPlan {
             (false, false) => "everything else on it will be lost:".to_owned(),
         });
         lines.extend(self.erased.iter().map(PartitionPlan::line));
+        lines.extend(self.recognised.iter().map(|line| format!("  {line}")));
         if !self.wiped.is_empty() {
             lines.push("it will be wiped:".to_owned());
             lines.extend(self.wiped.iter().map(|line| format!("  {line}")));

@@ -8,13 +8,16 @@ use nestos_host::gpt_disk::{HEAD_LEN, Table};
 use nestos_host::interrupt::Guard;
 use nestos_host::term;
 
-use super::{edit_boot, judge, target};
+use super::{FirstBootPlan, edit_boot, judge, target};
 use crate::boot;
-use crate::request::{PostProcessRequest, untouched};
+use crate::request::{DryRun, PostProcessRequest, untouched};
 use crate::write;
 
-/// Applies first-boot options. Each file of `/boot` is replaced whole, the config first: an
-/// interrupted run may be repeated once the config is removed.
+/// Applies first-boot options. What can be known to fail does so before anything is written, each
+/// file of `/boot` is replaced whole, and the config comes last: without it the first boot waits for
+/// nobody, and with it everything else is there.
+///
+/// A dry run ends when everything is checked that can be without writing.
 pub fn run(request: &PostProcessRequest) -> Result<()> {
     let device = request.device.to_string();
     let checked = || -> Result<_> {
@@ -31,14 +34,19 @@ pub fn run(request: &PostProcessRequest) -> Result<()> {
         let partition =
             judge::boot_partition(&table).with_context(|| format!("{device} has no image"))?;
         if let Some(config) = &request.boot.config {
-            judge::check_config(config, ImageNote::find(&head).as_ref())?;
+            judge::check_config(config, ImageNote::find(&head).as_ref(), &disk)?;
         }
         Ok((disk, table, partition))
     };
     let (disk, table, partition) = checked().with_context(|| untouched(&request.device))?;
+    FirstBootPlan::of(&request.boot).lines().iter().for_each(term::status);
+    if request.dry_run == DryRun::Yes {
+        term::status(format!("dry run: {device} was not touched"));
+        return Ok(());
+    }
     let guard = Guard::start().with_context(|| untouched(&request.device))?;
     edit_boot(&disk, &table, &partition, &request.boot)
-        .with_context(|| format!("cannot edit /boot of {device}"))?;
+        .with_context(|| format!("cannot edit /boot of {device}; its image is unharmed"))?;
     disk.sync()?;
     drop(guard);
     write::announce_partitions(&disk);

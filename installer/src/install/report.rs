@@ -44,11 +44,12 @@ impl Report {
     /// Writes the report to where it was asked for.
     pub fn write(&self, to: Option<&PathBuf>) -> Result<()> {
         let Some(path) = to else { return Ok(()) };
-        let text = serde_json::to_string_pretty(self)?;
         if path == Path::new("-") {
-            term::result(text);
+            // One line, because events may go there, too.
+            term::result(serde_json::to_string(self)?);
             return Ok(());
         }
+        let text = serde_json::to_string_pretty(self)?;
         atomic::write(path, (text + "\n").as_bytes(), 0o644)
     }
 }

@@ -208,7 +208,7 @@ fn interrupted(scene: &Scene, target: &Path, meanwhile: impl FnOnce()) -> Run {
     let (sender, go_on) = mpsc::channel::<()>();
     let go_on = Mutex::new(go_on);
     let server = Server::start(move |_, request| {
-        if request.path.ends_with(".sig") {
+        if [".sig", ".asc"].iter().any(|end| request.path.ends_with(end)) {
             return Reply::status(404);
         }
         let reply = Reply::ranged(request, &image, "\"1\"");

@@ -43,7 +43,7 @@ enum From {
 
 /// The answer of a server that has the image, but no signature of it.
 fn unsigned(request: &Request, image: &[u8]) -> Reply {
-    match request.path.ends_with(".sig") {
+    match [".sig", ".asc"].iter().any(|end| request.path.ends_with(end)) {
         true => Reply::status(404),
         false => Reply::ranged(request, image, "\"1\""),
     }

@@ -5,7 +5,7 @@ use std::fs;
 use nestos_host::cmd::Cmd;
 use serde_json::Value;
 
-use crate::support::{Bench, CONFIG, MIB, boot_file, debugfs, image, loop_devices};
+use crate::support::{Bench, CONFIG, MIB, boot_file, debugfs, debugfs_write, image, loop_devices};
 
 const DISK_SIZE: u64 = 32 * MIB;
 
@@ -53,8 +53,8 @@ fn network_settings_and_arguments_reach_the_first_boot() {
             base.iter().copied().chain([dir.to_str().unwrap()]).chain(more.iter().copied()),
         )
     };
-    install(&[]).fails_with(1, &["holds no network settings", "not touched"]);
-    bench.assert_untouched();
+    let run = install(&[]).ok();
+    assert!(run.stderr.contains("holds no network settings to copy"), "{}", run.stderr);
     fs::write(dir.join("eth0.nmconnection"), "[connection]\nid=eth0\npsk=geheim\n").unwrap();
     fs::create_dir(dir.join("sub")).unwrap();
     let run = install(&["--firstboot-args", "rd.neednet=1 ip=eth0:dhcp"]).ok();
@@ -106,11 +106,50 @@ fn options_are_applied_to_a_disk_that_has_an_image() {
     bench.install(post).fails_with(1, &["has no image", "not touched"]);
     bench.assert_untouched();
     bench.install(["--image-file", &image, "--insecure"]).ok();
+    let before = bench.disk_bytes();
+    bench.install(post.iter().chain(&["--dry-run"])).ok();
+    assert!(bench.disk_bytes() == before, "the dry run wrote");
     bench.install(post).ok();
+    bench.install(post).fails_with(1, &["config.ign is there already", "image is unharmed"]);
     assert_eq!(boot_file(&bench.disk, "/ignition/config.ign"), CONFIG);
     let entry = boot_file(&bench.disk, "/loader/entries/ostree-1-nestos.conf");
-    assert!(entry.contains(" later=1"), "{entry}");
+    assert_eq!(entry.matches(" later=1").count(), 1, "{entry}");
     bench.install(["--post-process-only"]).fails_with(1, &["nothing to do"]);
     bench.install(["--post-process-only", "-f", &image]).fails_with(2, &["cannot be used with"]);
     Cmd::new("sgdisk").arg("--verify").arg(&bench.disk).run().unwrap();
+}
+
+#[test]
+fn a_config_that_carries_such_a_config_is_refused_as_well() {
+    if !loop_devices("a_config_that_carries_such_a_config_is_refused_as_well") {
+        return;
+    }
+    let bench = Bench::new(DISK_SIZE);
+    let image = bench.file("image", image());
+    let inner = r#"{"ignition":{"version":"3.3.0"},"storage":{"filesystems":[{"device":"/dev/vdb","label":"root","format":"xfs","wipeFilesystem":true}]}}"#;
+    let packed = Cmd::new("base64").arg("-w0").input(inner).output().unwrap();
+    let outer = format!(
+        r#"{{"ignition":{{"version":"3.3.0","config":{{"merge":[{{"source":"data:;base64,{packed}"}}]}}}}}}"#
+    );
+    let file = bench.file("c.ign", outer);
+    bench
+        .install(["--image-file", &image, "--insecure", "-i", &file])
+        .fails_with(1, &["$.storage.filesystems.0 makes root anew", "not touched"]);
+    bench.assert_untouched();
+}
+
+#[test]
+fn a_system_that_has_booted_gets_no_config() {
+    if !loop_devices("a_system_that_has_booted_gets_no_config") {
+        return;
+    }
+    let bench = Bench::new(DISK_SIZE);
+    let image = bench.file("image", image());
+    let config = bench.file("c.ign", CONFIG);
+    bench.install(["--image-file", &image, "--insecure"]).ok();
+    debugfs_write(&bench.disk, "rm /ignition.firstboot");
+    bench
+        .install(["--post-process-only", "-i", &config])
+        .fails_with(1, &["has booted before", "image is unharmed"]);
+    bench.install(["--post-process-only", "--append-karg", "x=1"]).ok();
 }

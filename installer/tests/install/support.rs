@@ -218,6 +218,11 @@ pub(crate) fn debugfs(disk: &Path, request: &str) -> String {
     Cmd::new("debugfs").args(["-R", request]).arg(device).output().unwrap()
 }
 
+pub(crate) fn debugfs_write(disk: &Path, request: &str) {
+    let device = format!("{}?offset={BOOT_AT}", disk.display());
+    Cmd::new("debugfs").args(["-w", "-R", request]).arg(device).run().unwrap();
+}
+
 /// Returns whether loop devices can be used; says loudly when a test is skipped.
 pub(crate) fn loop_devices(test: &str) -> bool {
     let usable = nestos_installer::boot::check_editable().is_ok();
