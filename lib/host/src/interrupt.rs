@@ -1,4 +1,4 @@
-//! What Ctrl-C and SIGTERM do: they end the program at once, except while a disk is half
+//! What Ctrl-C, Ctrl-\ and SIGTERM do: they end the program at once, except while a disk is half
 //! written. Then they only raise a flag, and the writer makes the disk unbootable and says so.
 
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -15,12 +15,12 @@ const DONE: u8 = 4;
 
 static STATE: AtomicU8 = AtomicU8::new(FREE);
 
-/// Takes over SIGINT, SIGTERM and SIGHUP; must run before the first thread starts, because
+/// Takes over SIGINT, SIGQUIT, SIGTERM and SIGHUP; must run before the first thread starts, because
 /// threads inherit the signal mask. `farewell` runs before the program ends, unless a [`Guard`]
 /// has lived: then its owner has told what happened.
 pub fn watch(farewell: impl Fn() + Send + 'static) -> Result<()> {
     let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP] {
         signals.add(signal);
     }
     signals.thread_block().context("cannot block signals")?;

@@ -14,6 +14,7 @@ pub mod interrupt;
 mod ioctl;
 pub mod loopdev;
 pub mod mount;
+pub mod secrecy;
 pub mod term;
 pub mod wipe;
 
