@@ -262,6 +262,16 @@ impl Static {
                 Some(_) => {}
             }
         }
+        // IPv6 comes from routers where no address is given; IPv4 is off then.
+        if !addresses.iter().any(|a| a.ip.is_ipv4())
+            && let Some(server) = dns.iter().find(|server| server.is_ipv4())
+        {
+            return Err(told!(
+                "without an IPv4 address the name server {} cannot be asked",
+                "没有 IPv4 地址,无法使用域名服务器 {}",
+                server
+            ));
+        }
         Ok(Self { addresses, gateways, dns })
     }
 }

@@ -8,6 +8,7 @@ use nestos_host::cmd::Cmd;
 use nestos_host::term;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{FlushArg, tcflush};
 use nix::unistd::read;
 
 use super::ask::Asker;
@@ -38,6 +39,8 @@ fn key_pressed(asker: &Asker) -> Result<bool> {
     let lang = asker.lang();
     let _keys = tty::enter(Mode::Keys).context("cannot read keys")?;
     let stdin = io::stdin();
+    // What was typed while the disk was written is no answer to this.
+    tcflush(&stdin, FlushArg::TCIFLUSH).context("cannot read keys")?;
     asker.note(say!(
         lang,
         "Rebooting in {} seconds. Any key stops that.",

@@ -213,9 +213,11 @@ fn ask_static(
             _ => {
                 let question = say!(lang, "Name servers (DNS)", "域名服务器(DNS)");
                 let default = or_none(list(&given.dns));
-                let answer =
-                    asker.line(&question, Some(&default), |text| hosts(text.trim_matches('-')))?;
-                answer.map(|dns| given.dns = dns)
+                let answer = asker.line(&question, Some(&default), |text| {
+                    let dns = hosts(text.trim_matches('-'))?;
+                    Static::new(given.addresses.clone(), given.gateways.clone(), dns)
+                })?;
+                answer.map(|new| given.dns = new.dns)
             }
         };
         step = match (next, step) {

@@ -38,7 +38,8 @@ fn section(name: &str, given: &Static, of_kind: fn(&IpAddr) -> bool, without: &s
         text += &format!("gateway={gateway}\n");
     }
     let dns: String = given.dns.iter().filter(|d| of_kind(d)).map(|d| format!("{d};")).collect();
-    if !dns.is_empty() {
+    // NetworkManager refuses name servers where the protocol is off.
+    if !dns.is_empty() && !text.contains("method=disabled") {
         text += &format!("dns={dns}\n");
     }
     text

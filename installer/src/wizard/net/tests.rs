@@ -56,6 +56,20 @@ fn gateways_are_neighbours() {
 }
 
 #[test]
+fn name_servers_can_be_reached() {
+    let error = given("2001:db8::10/64", "2001:db8::1", "2001:db8::53 192.0.2.53").unwrap_err();
+    assert_eq!(error, "without an IPv4 address the name server 192.0.2.53 cannot be asked");
+    // Routers announce IPv6.
+    assert!(given("192.0.2.10/24", "", "2001:db8::53").is_ok());
+    // Even if such a connection were made, its keyfile would be valid.
+    let addresses = addresses("2001:db8::10/64").unwrap();
+    let method =
+        Method::Static(Static { addresses, gateways: vec![], dns: hosts("192.0.2.53").unwrap() });
+    let keyfile = Connection { interface: "eth0".parse().unwrap(), method }.keyfile();
+    assert!(keyfile.contains("[ipv4]\nmethod=disabled\n\n[ipv6]"), "{keyfile}");
+}
+
+#[test]
 fn what_is_used_twice_is_refused() {
     let connection = |name: &str, address: &str| Connection {
         interface: name.parse().unwrap(),

@@ -23,7 +23,9 @@ fn to_countdown(bench: &Bench) -> (Screen, PathBuf) {
     screen.answer("Password (it is not shown):", "correct horse");
     screen.answer("The same password again:", "correct horse");
     screen.answer("Disk to install to:", disk(bench));
+    // What is typed before the countdown does not stop it.
     screen.answer("back, quit:", "yes");
+    screen.key("x");
     screen.shows("Rebooting in 10 seconds. Any key stops that.");
     (screen, note)
 }
