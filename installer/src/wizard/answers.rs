@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use nestos_formats::yaml;
 use nestos_host::atomic;
 use nestos_host::term::WithHint;
-use nix::unistd::geteuid;
+use nix::unistd::{AccessFlags, access, geteuid};
 use zeroize::Zeroizing;
 
 use reader::Reader;
@@ -88,6 +88,19 @@ fn check_private(path: &Path) -> Result<()> {
         .hint(format!("make it yours: chown {} {}", geteuid(), path.display()));
     }
     Ok(())
+}
+
+/// Finds out whether answers can be saved, before there are any.
+pub(super) fn check_writable(path: &Path) -> Result<()> {
+    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let checked = if path.is_dir() {
+        Err(anyhow!("it is a directory"))
+    } else {
+        access(dir, AccessFlags::W_OK | AccessFlags::X_OK).map_err(Into::into)
+    };
+    checked
+        .with_context(|| format!("cannot write {}", path.display()))
+        .context("cannot save the answers")
 }
 
 /// Writes answers without their secrets: who replays them adds a password.

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use dialoguer::console::Term;
 use dialoguer::theme::SimpleTheme;
 use dialoguer::{Error, Select};
@@ -107,17 +107,13 @@ impl Asker {
         };
         loop {
             self.prompt(&question);
-            let line = self.read()?;
+            let Some(line) = self.read()? else { continue };
             let answer = line.trim();
             if self.is_person() && answer == BACK {
                 return Ok(None);
             }
             if answer.contains(char::is_control) {
-                self.again(&say!(
-                    self.lang,
-                    "the answer has control characters, as of an arrow key",
-                    "输入中含有控制字符(例如方向键)"
-                ))?;
+                self.again(&self.not_typed())?;
                 continue;
             }
             match check(if answer.is_empty() { default.unwrap_or_default() } else { answer }) {
@@ -129,16 +125,23 @@ impl Asker {
 
     /// Asks for a secret, which keeps its spaces.
     pub(super) fn secret(&mut self, question: &str) -> Result<Option<Zeroizing<String>>> {
-        let hidden = match self.source {
-            Source::Pipe => None,
-            // Nothing that is typed early may be shown or lost: first hide, then ask.
-            _ => Some(tty::enter(Mode::Hidden).context("cannot hide what is typed")?),
-        };
-        self.prompt(&format!("{question}:"));
-        let answer = self.read();
-        drop(hidden);
-        let answer = answer?;
-        Ok((!self.is_person() || answer.as_str() != BACK).then_some(answer))
+        loop {
+            let hidden = match self.source {
+                Source::Pipe => None,
+                // Nothing that is typed early may be shown or lost: first hide, then ask.
+                _ => Some(tty::enter(Mode::Hidden).context("cannot hide what is typed")?),
+            };
+            self.prompt(&format!("{question}:"));
+            let answer = self.read();
+            drop(hidden);
+            let Some(answer) = answer? else { continue };
+            // Nobody sees that a key did not do what it says, and nobody could type it again.
+            if self.is_person() && answer.contains(char::is_control) {
+                self.again(&self.not_typed())?;
+                continue;
+            }
+            return Ok((!self.is_person() || answer.as_str() != BACK).then_some(answer));
+        }
     }
 
     /// Lets one of several items be chosen and returns its index.
@@ -185,8 +188,17 @@ impl Asker {
         term::prompt(last);
     }
 
-    /// Reads up to the end of a line and no further: what follows may be for a menu.
-    fn read(&mut self) -> Result<Zeroizing<String>> {
+    fn not_typed(&self) -> String {
+        say!(
+            self.lang,
+            "the answer has control characters, as of an arrow key",
+            "输入中含有控制字符(例如方向键)"
+        )
+    }
+
+    /// Reads up to the end of a line and no further: what follows may be for a menu. `None` is to
+    /// be asked again: it is no text.
+    fn read(&mut self) -> Result<Option<Zeroizing<String>>> {
         let mut line = Zeroizing::new(Vec::with_capacity(LINE));
         let mut byte = [0];
         loop {
@@ -206,10 +218,11 @@ impl Asker {
                 line.pop();
             }
         }
-        let text = std::str::from_utf8(&line).map_err(|_not_text| {
-            anyhow!(say!(self.lang, "the answer is not UTF-8 text", "输入的内容不是 UTF-8 文本"))
-        })?;
-        Ok(Zeroizing::new(text.to_owned()))
+        if let Ok(text) = std::str::from_utf8(&line) {
+            return Ok(Some(Zeroizing::new(text.to_owned())));
+        }
+        let reason = say!(self.lang, "the answer is not UTF-8 text", "输入的内容不是 UTF-8 文本");
+        self.again(&reason).map(|()| None)
     }
 
     fn ended(&self) -> String {

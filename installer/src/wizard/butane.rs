@@ -18,7 +18,7 @@ const CONNECTIONS: &str = "/etc/NetworkManager/system-connections";
 /// Where the updater finds its settings; a file of ours comes after the image's.
 const SETTINGS: &str = "/etc/nestos-updater/config.d/50-installnestos.toml";
 
-const SOURCE_UNIT: &str = "nestos-update-source.service";
+const SOURCE_UNIT: &str = "nestos-updater-source.service";
 
 /// Whose secrets a config shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,10 +152,13 @@ mod tests {
     use crate::wizard::user::PasswordHash;
     use crate::wizard::zone::Zones;
 
+    const HASH: &str = "$6$salt$0123456789abcdefghij0123456789abcdefghij012\
+                        3456789abcdefghij0123456789abcdefghij012345";
+
     fn plan(extras: Extras) -> Plan {
         Plan {
             user: "nest".parse().unwrap(),
-            password: PasswordHash::parse("$6$salt$0123456789abcdefghij").unwrap(),
+            password: PasswordHash::parse(HASH).unwrap(),
             target: Target {
                 answer: String::new(),
                 path: "/dev/sda".into(),
@@ -199,9 +202,10 @@ mod tests {
         let text = config(&plan(Extras::default()), Secrets::Written);
         assert_eq!(
             text,
-            "variant: nestos\nversion: 1.0.0\npasswd:\n  users:\n    - name: nest\n      \
-             groups: [adm, sudo, systemd-journal, wheel]\n      \
-             password_hash: \"$6$salt$0123456789abcdefghij\"\n"
+            format!(
+                "variant: nestos\nversion: 1.0.0\npasswd:\n  users:\n    - name: nest\n      \
+                 groups: [adm, sudo, systemd-journal, wheel]\n      password_hash: \"{HASH}\"\n"
+            )
         );
     }
 
@@ -209,7 +213,7 @@ mod tests {
     fn all_answers_compile_to_what_they_say() {
         let value = compile(&config(&plan(everything()), Secrets::Written));
         let user = &value["passwd"]["users"][0];
-        assert_eq!(user["passwordHash"], "$6$salt$0123456789abcdefghij");
+        assert_eq!(user["passwordHash"], HASH);
         assert!(user["sshAuthorizedKeys"][0].as_str().unwrap().ends_with(" me: \"x\""));
         let files = value["storage"]["files"].as_array().unwrap();
         let paths: Vec<&str> = files.iter().map(|f| f["path"].as_str().unwrap()).collect();
@@ -227,10 +231,7 @@ mod tests {
         let plan = plan(everything());
         let shown = config(&plan, Secrets::Hidden);
         assert!(!shown.contains("$6$"));
-        assert_eq!(
-            shown,
-            config(&plan, Secrets::Written).replace("\"$6$salt$0123456789abcdefghij\"", HIDDEN)
-        );
+        assert_eq!(shown, config(&plan, Secrets::Written).replace(&format!("\"{HASH}\""), HIDDEN));
     }
 
     #[test]

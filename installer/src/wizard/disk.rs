@@ -1,13 +1,17 @@
 //! The disk to install to: shown, chosen, and what would be lost on it.
 
+mod refusal;
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use nestos_host::disks::{Disk, Obstacle, Offer, Partition, Transport};
+use nestos_host::disks::{Disk, Offer, Partition, Transport};
 use nestos_host::gpt_disk::{HEAD_LEN, Table};
 use nestos_host::term;
+
+use refusal::{check_kind, obstacle_in, refusal, steps};
 
 use super::ask::Asker;
 use super::lang::{Lang, Told, say, told};
@@ -73,7 +77,10 @@ pub(super) fn choose(answer: &str, disks: &[Disk], lang: Lang) -> Result<Target,
         DeviceSpec::Selector(selector) => {
             let found = DeviceSpec::Selector(selector).resolve(disks);
             found.map_err(|e| {
-                let lines = term::error_lines(&e).join("\n  ");
+                let mut lines = term::error_lines(&e);
+                // The wizard has no such option.
+                lines.retain(|line| !line.contains("--release-holders"));
+                let lines = lines.join("\n  ");
                 told!("{0}", "{0}", lines.trim_start_matches("error: "))
             })?
         }
@@ -84,11 +91,13 @@ pub(super) fn choose(answer: &str, disks: &[Disk], lang: Lang) -> Result<Target,
     let real = fs::canonicalize(&path).unwrap_or_else(|_missing| path.clone());
     match disks.iter().find(|d| real.as_os_str() == d.device.as_str()) {
         Some(Disk { obstacle: Some(obstacle), .. }) => {
-            let (path, zh) = (path.display(), obstacle_in(Lang::Zh, obstacle));
-            Err(Told::new(format!("{path}: {obstacle}"), format!("{path}: {zh}")))
+            Err(refusal(&path, obstacle, &steps(obstacle, &real)))
         }
         Some(disk) => Ok(known(disk, answer, path, lang)),
-        None if real.exists() => Ok(unknown(answer, path)),
+        None if real.exists() => {
+            check_kind(&real)?;
+            Ok(unknown(answer, path))
+        }
         None => Err(told!("there is no disk {}", "没有磁盘 {}", path.display())),
     }
 }
@@ -186,22 +195,9 @@ fn table(disks: &[Disk], lang: Lang) -> Vec<String> {
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// Says what stands in the way; what the kernel calls things stays as it is.
-fn obstacle_in(lang: Lang, obstacle: &Obstacle) -> String {
-    match (lang, obstacle) {
-        (Lang::En, _) => obstacle.to_string(),
-        (Lang::Zh, Obstacle::ReadOnly) => "只读".to_owned(),
-        (Lang::Zh, Obstacle::RunningSystem(u)) => {
-            format!("当前运行的系统在此磁盘上({} {})", u.device, u.what)
-        }
-        (Lang::Zh, Obstacle::Path(device)) => format!("多路径设备 {device} 的一条路径"),
-        (Lang::Zh, Obstacle::Busy(u)) => format!("使用中({} {})", u.device, u.what),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use nestos_host::disks::Content;
+    use nestos_host::disks::{Content, Obstacle};
 
     use super::*;
 
@@ -239,6 +235,14 @@ mod tests {
         assert!(pick("nosuch3").is_err() && pick("").is_err());
         let error = pick("transport=nvme").unwrap_err().to_string();
         assert!(error.starts_with("no disk matches transport=nvme"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_disk_is_refused_at_once() {
+        let pick = |answer| choose(answer, &[], Lang::En).unwrap_err().to_string();
+        assert_eq!(pick("/dev/null"), "/dev/null is no disk");
+        assert_eq!(pick("/tmp"), "/tmp is no disk");
+        assert_eq!(pick("/etc/passwd"), "/etc/passwd is too small to be a disk");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod plan;
 mod reboot;
 mod review;
 mod ssh;
+mod taken;
 mod tty;
 mod update;
 mod user;
@@ -30,7 +31,7 @@ use anyhow::{Context, Result, anyhow};
 use nestos_formats::disk_layout::Arch;
 use nestos_host::disk_use::Sources;
 use nestos_host::term::WithHint;
-use nestos_host::{disks, interrupt, term};
+use nestos_host::{disks, interrupt, secrecy, term};
 
 use crate::boot::{self, BootEdits};
 use crate::config::{CheckedConfig, ConfigSource, Loading};
@@ -43,6 +44,8 @@ use cli::WizardArgs;
 use lang::{Choice, Lang, Setting, say, told};
 use plan::{Draft, Plan};
 use review::Decision;
+use taken::Taken;
+use user::UserName;
 
 /// What became of the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub enum Outcome {
 
 /// Holds the conversation and installs.
 pub fn run(args: WizardArgs) -> Result<Outcome> {
+    // A dump of this program would hold the password.
+    secrecy::no_core_dumps()?;
     let choice = args.lang.map_or_else(from_environment, Choice::Settled);
     let lang = match choice {
         Choice::Settled(lang) => lang,
@@ -80,10 +85,10 @@ pub fn run(args: WizardArgs) -> Result<Outcome> {
         return Ok(Outcome::Declined);
     };
     if args.dry_run {
-        install::check(request)?;
+        explained(install::check(request), lang)?;
         return Ok(Outcome::Installed);
     }
-    install::run(request)?;
+    explained(install::run(request), lang)?;
     if args.no_reboot {
         asker.note(say!(
             lang,
@@ -97,6 +102,25 @@ pub fn run(args: WizardArgs) -> Result<Outcome> {
     let watching = args.answers.is_none() && asker.is_person();
     reboot::reboot(watching.then_some(&asker))?;
     Ok(Outcome::Installed)
+}
+
+/// Says in Chinese what became of the disk before an error tells the rest in English.
+fn explained<T>(done: Result<T>, lang: Lang) -> Result<T> {
+    if let (Err(e), Lang::Zh) = (&done, lang)
+        && let Some(state) = state_in_chinese(&format!("{e:#}"))
+    {
+        term::status(state);
+    }
+    done
+}
+
+fn state_in_chinese(error: &str) -> Option<&'static str> {
+    let states = [
+        ("was not touched", "安装失败:磁盘未被改动。详细信息如下(英文):"),
+        ("was left unbootable", "安装失败:磁盘已无法启动。详细信息如下(英文):"),
+        ("in an unknown state", "安装失败:磁盘状态未知,请勿从该磁盘启动。详细信息如下(英文):"),
+    ];
+    states.iter().find(|(text, _)| error.contains(text)).map(|(_, state)| *state)
 }
 
 fn from_environment() -> Choice {
@@ -119,6 +143,9 @@ fn prepare(args: &WizardArgs, choice: Choice, asker: &mut Asker) -> Result<Optio
     };
     install::check_image(&image, &proof)?;
 
+    if let Some(path) = &args.save_answers {
+        answers::check_writable(path)?;
+    }
     let plan = match &args.answers {
         Some(path) => Some(replay(path, asker)?),
         None => converse(choice, asker)?,
@@ -229,7 +256,9 @@ fn ask_language(asker: &mut Asker) -> Result<()> {
 fn ask_user(asker: &mut Asker, draft: &mut Draft) -> Result<Step> {
     let question = say!(asker.lang(), "User name", "用户名");
     let known = draft.user.as_ref().map(|user| user.as_str().to_owned());
-    Ok(match asker.line(&question, known.as_deref(), str::parse)? {
+    let taken = Taken::here();
+    let check = |answer: &str| UserName::new(answer, &taken);
+    Ok(match asker.line(&question, known.as_deref(), check)? {
         Some(user) => {
             draft.user = Some(user);
             Step::Password
@@ -259,4 +288,18 @@ fn ask_disk(asker: &mut Asker, draft: &mut Draft) -> Result<Step> {
         }
         None => Step::Password,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chinese_says_what_became_of_the_disk_whatever_failed() {
+        let device: DeviceSpec = "/dev/sda".parse().unwrap();
+        let state = |text: &str| state_in_chinese(text).unwrap_or("?").to_owned();
+        assert!(state(&crate::request::untouched(&device)).contains("磁盘未被改动"));
+        assert!(state("x; the disk was left unbootable: y").contains("磁盘已无法启动"));
+        assert_eq!(state("cannot reboot"), "?");
+    }
 }

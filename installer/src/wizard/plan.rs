@@ -105,7 +105,7 @@ impl Extras {
                 2 => net::ask(asker, &mut self.network)?,
                 3 => {
                     if let Some(zone) = zone::ask(asker, self.time_zone.as_ref())? {
-                        self.time_zone = Some(zone);
+                        self.time_zone = zone;
                     }
                 }
                 4 => self.ask_kargs(asker)?,

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::ask::Asker;
 use super::lang::{Told, say, told};
+use super::taken::Taken;
 
 /// Rounds of SHA-512: a tenth of a second or so per guess, as against 5000 by default.
 const ROUNDS: usize = 100_000;
@@ -19,27 +20,19 @@ const LONGEST: usize = 31;
 /// Passwords with fewer characters are warned about.
 const SHORT: usize = 8;
 
-/// Names of the system's own users.
-const TAKEN: [&str; 15] = [
-    "root",
-    "bin",
-    "daemon",
-    "adm",
-    "sync",
-    "mail",
-    "nobody",
-    "systemd-network",
-    "systemd-resolve",
-    "systemd-coredump",
-    "systemd-timesync",
-    "dbus",
-    "messagebus",
-    "polkitd",
-    "sshd",
+/// Methods of crypt(5) that the new system knows: what their hashes begin with, and how long the
+/// last field is.
+const METHODS: [(&str, usize); 9] = [
+    ("$y$", 43),
+    ("$gy$", 43),
+    ("$7$", 43),
+    ("$2a$", 53),
+    ("$2b$", 53),
+    ("$2y$", 53),
+    ("$6$", 86),
+    ("$5$", 43),
+    ("$sha1$", 28),
 ];
-
-/// Methods of crypt(5) that the new system knows, by what their hashes begin with.
-const METHODS: [&str; 7] = ["$y$", "$gy$", "$7$", "$2b$", "$6$", "$5$", "$sha1"];
 
 /// A name that useradd(8) takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +44,9 @@ impl UserName {
     }
 }
 
-impl FromStr for UserName {
-    type Err = Told;
-
-    fn from_str(text: &str) -> Result<Self, Told> {
+impl UserName {
+    /// Takes a name that nobody has.
+    pub(super) fn new(text: &str, taken: &Taken) -> Result<Self, Told> {
         let first = |c: char| c.is_ascii_lowercase() || c == '_';
         let other = |c: char| first(c) || c.is_ascii_digit() || c == '-';
         if !text.starts_with(first) || !text.chars().all(other) || text.len() > LONGEST {
@@ -65,14 +57,23 @@ impl FromStr for UserName {
                 text
             ));
         }
-        if TAKEN.contains(&text) {
+        if taken.has(text) {
             return Err(told!(
-                "{:?} is a user of the system itself; choose another name",
-                "{:?} 是系统自带的用户,请换一个名称",
+                "{:?} is a user or group of the system itself; choose another name",
+                "{:?} 是系统自带的用户或组,请换一个名称",
                 text
             ));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for UserName {
+    type Err = Told;
+
+    /// Takes a name that no system has.
+    fn from_str(text: &str) -> Result<Self, Told> {
+        Self::new(text, &Taken::default())
     }
 }
 
@@ -96,14 +97,18 @@ impl PasswordHash {
 
     /// Takes a hash that was made elsewhere.
     pub(super) fn parse(text: &str) -> Result<Self, Told> {
-        let known = METHODS.iter().any(|method| text.starts_with(method));
+        // Part of a hash, as of an incomplete paste, would lock everybody out.
+        let fields: Vec<&str> = text.split('$').collect();
+        let last = fields.last().copied().unwrap_or_default();
+        let whole = fields.len() >= 4
+            && METHODS.iter().any(|(m, length)| text.starts_with(m) && last.len() == *length);
         let plain = |c: char| c.is_ascii_graphic() && !":;*!\\\"".contains(c);
-        if known && text.len() > 20 && text.chars().all(plain) {
+        if whole && text.chars().all(plain) {
             return Ok(Self(Zeroizing::new(text.to_owned())));
         }
         Err(told!(
-            "this is no password hash; make one with: mkpasswd --method=yescrypt",
-            "这不是密码哈希,可用以下命令生成: mkpasswd --method=yescrypt"
+            "this is no complete password hash; make one with: mkpasswd --method=yescrypt",
+            "这不是完整的密码哈希,可用以下命令生成: mkpasswd --method=yescrypt"
         ))
     }
 
@@ -177,7 +182,9 @@ mod tests {
             assert!(good.parse::<UserName>().is_ok(), "{good}");
         }
         let long = "a".repeat(32);
-        for bad in ["", "Nest", "9a", "-a", "a b", "a,b", "a&b", "ü", "root", &long] {
+        for bad in
+            ["", "Nest", "9a", "-a", "a b", "a,b", "a&b", "ü", "root", "docker", "wheel", &long]
+        {
             assert!(bad.parse::<UserName>().is_err(), "{bad}");
         }
     }
@@ -200,8 +207,17 @@ mod tests {
             let error = PasswordHash::parse(text).unwrap_err();
             assert!(text.is_empty() || !error.to_string().contains(text), "{error}");
         }
-        for text in ["$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o", "$6$salt$abcdefghijklmnopqrst"] {
+        // As made by mkpasswd(1) and openssl-passwd(1).
+        for text in [
+            "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7",
+            "$2b$05$bvIG6Nmid91Mu9RcmmWZfO5HJIMCT8riNW0hEp8f6/FuA2/mHZFpe",
+            "$5$rounds=5000$toolongsaltstrin$Un/5jzAHMgOGZ5.mWJpuVolil07guHPvOW8mGsh5LU5",
+            "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI\
+             68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+        ] {
             assert!(PasswordHash::parse(text).is_ok(), "{text}");
+            let cut = &text[..text.len() - 1];
+            assert!(PasswordHash::parse(cut).is_err(), "{cut}");
         }
     }
 

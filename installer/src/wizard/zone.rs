@@ -102,17 +102,19 @@ fn is_name(name: &str) -> bool {
     name.split('/').all(part)
 }
 
-/// Asks for a time zone. `None` goes back.
-pub(super) fn ask(asker: &mut Asker, known: Option<&Zone>) -> Result<Option<Zone>> {
+/// Asks for a time zone, or none. The outer `None` goes back.
+pub(super) fn ask(asker: &mut Asker, known: Option<&Zone>) -> Result<Option<Option<Zone>>> {
     let lang = asker.lang();
     let zones = Zones::read();
     asker.title(say!(
         lang,
-        "A part of the name lists the time zones that have it.",
-        "输入名称的一部分可列出匹配的时区。"
+        "A part of the name lists the time zones that have it; - is none.",
+        "输入名称的一部分可列出匹配的时区;- 表示不设置。"
     ));
-    let default = known.map_or_else(|| "Asia/Shanghai".to_owned(), Zone::to_string);
-    asker.line(&say!(lang, "Time zone", "时区"), Some(&default), |answer| zones.find(answer))
+    let default = known.map_or_else(|| "-".to_owned(), Zone::to_string);
+    asker.line(&say!(lang, "Time zone", "时区"), Some(&default), |answer| {
+        if answer == "-" { Ok(None) } else { zones.find(answer).map(Some) }
+    })
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ fn a_wrong_answer_from_a_pipe_touches_nothing() {
     let disk = bench.disk.to_str().unwrap();
     for (answers, text) in [
         (&["Nest Name"][..], "cannot be a user name"),
-        (&["root"], "user of the system itself"),
+        (&["root"], "user or group of the system itself"),
+        (&["docker"], "user or group of the system itself"),
         (&["nest", ""], "the password is empty"),
         (&["nest", "one", "two"], "the two passwords differ"),
         (&["nest", "x", "x", "nosuchdisk"], "there is no disk /dev/nosuchdisk"),
@@ -98,6 +99,10 @@ impl Terminal {
 
     /// Waits for a question and answers it.
     fn answer(&mut self, question: &str, answer: &str) {
+        self.answer_bytes(question, answer.as_bytes());
+    }
+
+    fn answer_bytes(&mut self, question: &str, answer: &[u8]) {
         let start = self.seen.len();
         let mut byte = [0];
         while !self.seen[start..].ends_with(question) {
@@ -105,7 +110,7 @@ impl Terminal {
             assert_ne!(n, 0, "no {question:?} in:\n{}", self.seen);
             self.seen.push(char::from(byte[0]));
         }
-        self.child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
+        self.child.stdin.as_mut().unwrap().write_all(answer).unwrap();
     }
 
     fn finish(mut self) -> (Option<i32>, String) {
@@ -124,8 +129,10 @@ fn on_a_terminal_wrong_answers_are_asked_again_and_secrets_are_not_shown() {
     let disk = bench.disk.to_str().unwrap();
     let mut terminal = Terminal::start(&bench);
     terminal.answer("User name: ", "Not Valid\n");
-    terminal.answer("User name: ", "nest\n");
-    terminal.answer("not shown): ", "first secret\n");
+    terminal.answer_bytes("User name: ", b"caf\xe9\n");
+    terminal.answer("not UTF-8 text\r\nUser name: ", "nest\n");
+    terminal.answer("not shown): ", "first\x08 secret\n");
+    terminal.answer("as of an arrow key\r\nPassword (it is not shown): ", "first secret\n");
     terminal.answer("again: ", "other secret\n");
     terminal.answer("not shown): ", "third secret\n");
     terminal.answer("again: ", "third secret\n");

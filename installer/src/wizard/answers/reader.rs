@@ -11,6 +11,7 @@ use super::{Answers, PASSWORD_KEYS, check_private, read_limited};
 use crate::wizard::lang::{Lang, Told, told};
 use crate::wizard::net::{Connection, Method, Static, addresses, check_unique, hosts};
 use crate::wizard::plan::Extras;
+use crate::wizard::taken::Taken;
 use crate::wizard::update::{Strategy, Updates, Window};
 use crate::wizard::user::{PasswordHash, UserName, weakness};
 use crate::wizard::zone::Zones;
@@ -46,7 +47,8 @@ impl Reader<'_> {
 
     pub(super) fn answers(&mut self, root: &Node) -> Option<Answers> {
         self.known_keys(root, &KEYS)?;
-        let user = self.scalar(root.get("user"), str::parse::<UserName>);
+        let taken = Taken::here();
+        let user = self.scalar(root.get("user"), |text| UserName::new(text, &taken));
         let password = self.password(root, user.as_ref());
         let disk = self.scalar(root.get("disk"), |text| Ok::<_, Told>(text.to_owned()));
         let network = self.list(root.get("network"), |reader, node| reader.connection(node));

@@ -6,7 +6,8 @@ use nestos_host::term;
 
 use super::*;
 
-const HASH: &str = "password_hash: $6$salt$0123456789abcdefghij\n";
+const HASH: &str = "password_hash: $6$salt$0123456789abcdefghij0123456789abcdefghij012\
+                    3456789abcdefghij0123456789abcdefghij012345\n";
 
 const EVERYTHING: &str = r#"user: nest
 disk: /dev/sda
@@ -124,7 +125,7 @@ fn passwords_are_given_once_and_never_shown() {
     let told = refusal(&format!("{base}{HASH}password: topsecret\n"), 0o600);
     assert!(told.contains("give one password only") && !told.contains("topsecret"), "{told}");
     let told = refusal(&format!("{base}password_hash: topsecret\n"), 0o600);
-    assert!(told.contains("no password hash") && !told.contains("topsecret"), "{told}");
+    assert!(told.contains("no complete password hash") && !told.contains("topsecret"), "{told}");
     assert!(refusal(&format!("{base}password: \"\"\n"), 0o600).contains("expected a text"));
 }
 

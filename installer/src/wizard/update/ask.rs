@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 
-use super::{Source, Strategy, Updates, Window};
-use crate::wizard::ask::Asker;
+use super::{Days, Source, Start, Strategy, Updates, Window};
+use crate::wizard::ask::{Asker, MENU_BYTES};
 use crate::wizard::lang::say;
+use crate::wizard::layout::fit;
 
 /// Asks for source and strategy until the user goes back.
 pub(in crate::wizard) fn ask(asker: &mut Asker, updates: &mut Updates) -> Result<()> {
@@ -15,7 +16,11 @@ pub(in crate::wizard) fn ask(asker: &mut Asker, updates: &mut Updates) -> Result
         let strategy = updates.strategy.as_ref().map(|s| s.summary(lang));
         let unset = || say!(lang, "as the image says", "使用镜像默认值");
         let items = [
-            say!(lang, "Source: {}", "来源: {}", source.clone().unwrap_or_else(unset)),
+            // Bytes count here, and a Chinese character has one more than its columns.
+            fit(
+                &say!(lang, "Source: {}", "来源: {}", source.clone().unwrap_or_else(unset)),
+                MENU_BYTES - 8,
+            ),
             say!(lang, "Reboots: {}", "重启: {}", strategy.unwrap_or_else(unset)),
             say!(lang, "Back", "返回"),
         ];
@@ -73,16 +78,23 @@ fn ask_strategy(asker: &mut Asker, strategy: &mut Option<Strategy>) -> Result<()
     Ok(())
 }
 
+/// Asks for days, start and length. Going back goes to the question before.
 fn ask_window(asker: &mut Asker, known: Option<&Window>) -> Result<Option<Window>> {
     let lang = asker.lang();
-    let days = known.map_or_else(|| "Sat,Sun".to_owned(), |w| w.days.to_string());
-    let start = known.map_or_else(|| "03:00".to_owned(), |w| w.start.to_string());
+    let mut days = known.map_or_else(|| "Sat,Sun".to_owned(), |w| w.days.to_string());
+    let mut start = known.map_or_else(|| "03:00".to_owned(), |w| w.start.to_string());
     let minutes = known.map_or_else(|| "60".to_owned(), |w| w.minutes.to_string());
-    let question = say!(lang, "Days, or daily", "星期,或 daily 表示每天");
-    let Some(days) = asker.line(&question, Some(&days), str::parse)? else { return Ok(None) };
-    let question = say!(lang, "From, in the machine's own time", "开始时间(本机时间)");
-    let Some(start) = asker.line(&question, Some(&start), str::parse)? else { return Ok(None) };
-    let question = say!(lang, "For how many minutes", "持续分钟数");
-    let minutes = asker.line(&question, Some(&minutes), str::parse)?;
-    Ok(minutes.map(|minutes| Window { days, start, minutes }))
+    let about_days = say!(lang, "Days, or daily", "星期,或 daily 表示每天");
+    let about_start = say!(lang, "From, in the machine's own time", "开始时间(本机时间)");
+    let about_minutes = say!(lang, "For how many minutes", "持续分钟数");
+    while let Some(on) = asker.line(&about_days, Some(&days), str::parse::<Days>)? {
+        days = on.to_string();
+        while let Some(from) = asker.line(&about_start, Some(&start), str::parse::<Start>)? {
+            start = from.to_string();
+            if let Some(minutes) = asker.line(&about_minutes, Some(&minutes), str::parse)? {
+                return Ok(Some(Window { days: on, start: from, minutes }));
+            }
+        }
+    }
+    Ok(None)
 }

@@ -71,9 +71,11 @@ fn set_network(screen: &Screen) {
 
 fn set_zone(screen: &Screen) {
     screen.pick("Time zone: not set");
-    screen.answer("Time zone [Asia/Shanghai]:", "Shang");
+    screen.answer("Time zone [-]:", "");
+    screen.pick("Time zone: not set");
+    screen.answer("Time zone [-]:", "Shang");
     screen.shows("which one of these? Asia/Shanghai");
-    screen.answer("Time zone [Asia/Shanghai]:", "");
+    screen.answer("Time zone [-]:", "asia/shanghai");
 }
 
 fn set_kargs(screen: &Screen) {
@@ -90,7 +92,9 @@ fn set_updates(screen: &Screen) {
     screen.answer("Image [-]:", "registry.example.com/nestos:stable");
     screen.pick("Reboots: as the image says");
     screen.pick("Reboot only at set times");
-    screen.answer("Days, or daily [Sat,Sun]:", "Sun");
+    screen.answer("Days, or daily [Sat,Sun]:", "Mon");
+    screen.answer("From, in the machine's own time [03:00]:", "<");
+    screen.answer("Days, or daily [Mon]:", "Sun");
     screen.answer("From, in the machine's own time [03:00]:", "25:00");
     screen.shows("\"25:00\" is no time such as 23:30");
     screen.answer("From, in the machine's own time [03:00]:", "23:30");
@@ -195,9 +199,9 @@ fn every_menu_is_chinese_and_leads_back() {
     screen.answer("地址/前缀:", "<");
     screen.pick("返回");
     screen.pick("时区: 未设置");
-    screen.answer("时区 [Asia/Shanghai]:", "Mars");
+    screen.answer("时区 [-]:", "Mars");
     screen.shows("没有时区");
-    screen.answer("时区 [Asia/Shanghai]:", "<");
+    screen.answer("时区 [-]:", "<");
     screen.pick("内核参数: 未设置");
     screen.answer("内核参数 [-]:", "<");
     screen.pick("更新: 未设置");

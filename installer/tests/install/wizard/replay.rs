@@ -57,13 +57,24 @@ fn saved_answers_are_replayed_once_the_password_is_there() {
 }
 
 #[test]
+fn answers_that_cannot_be_saved_are_not_asked_for() {
+    let bench = Bench::new(32 * MIB);
+    for path in ["/nonexistent/answers", "/proc/sys/answers", "/tmp"] {
+        let run = converse(&bench, &["nest"], &["--save-answers", path]);
+        assert!(!run.stderr.contains("User name"), "{}", run.stderr);
+        run.fails_with(1, &["cannot save the answers", path, "no disk was touched"]);
+    }
+}
+
+#[test]
 fn answers_that_are_wrong_or_readable_by_others_touch_nothing() {
     if !loop_devices("answers_that_are_wrong_or_readable_by_others_touch_nothing") {
         return;
     }
     let bench = Bench::new(32 * MIB);
     let disk = bench.disk.to_str().unwrap();
-    let hash = "password_hash: $6$salt$0123456789abcdefghij";
+    let hash =
+        format!("password_hash: $6$salt${}", "0123456789abcdefghij".repeat(5).split_at(86).0);
     let base = format!("user: nest\ndisk: {disk}\n");
     let public = bench.file("public.yaml", format!("{base}{hash}\n"));
     replay(&bench, &public, &[]).fails_with(
