@@ -97,6 +97,7 @@ impl Suite {
         let builds = area.join("builds");
         let build = builds.join(id).join(std::env::consts::ARCH);
         fs::create_dir_all(&build)?;
+        fs::create_dir_all(area.join("src/config"))?;
         let mut meta = self.meta.clone();
         if let Some(images) = meta["images"].as_object_mut() {
             images.retain(|name, _| name == key);

@@ -22,12 +22,17 @@ passwd:
       groups: [wheel, sudo]
       ssh_authorized_keys:
         - SSH_KEY
-storage:
-  filesystems:
-    - device: /dev/disk/by-partlabel/data-1
-      path: /var/data
-      format: ext4
-      with_mount_unit: true
+systemd:
+  units:
+    - name: var-data.mount
+      enabled: true
+      contents: |
+        [Mount]
+        What=/dev/disk/by-partlabel/data-1
+        Where=/var/data
+        Type=ext4
+        [Install]
+        WantedBy=local-fs.target
 ";
 
 const NETWORK: &str = "[connection]
@@ -127,7 +132,9 @@ fn add_data(suite: &Suite, disk: &Path) -> Result<Vec<u8>> {
     fs::File::create(&image)?.set_len(GIB)?;
     Cmd::new("mkfs.ext4").arg("-q").arg("-d").args([&tree, &image]).run()?;
     let end = DATA_SECTOR + GIB / 512 - 1;
+    // The last partition of the old disk reaches to its end.
     Cmd::new("sgdisk")
+        .arg("--delete=3")
         .args([format!("--new=9:{DATA_SECTOR}:{end}"), "--change-name=9:data-1".to_owned()])
         .arg(disk)
         .run()?;
