@@ -62,7 +62,7 @@ pub struct InstallArgs {
     pub device: Option<DeviceSpec>,
 
     /// Options from a YAML file; may be repeated
-    #[arg(short = 'c', long, value_name = "PATH", help_heading = "Options")]
+    #[arg(short = 'c', long, value_name = "PATH")]
     pub config_file: Vec<PathBuf>,
 
     /// Check everything, print the plan, and write nothing
@@ -75,13 +75,13 @@ pub struct InstallArgs {
 
     /// Image on a local file system
     ///
-    /// Its signature is PATH.sig.
+    /// Its signature is PATH.sig or PATH.asc.
     #[arg(short = 'f', long, value_name = "PATH", help_heading = "Image")]
     pub image_file: Option<PathBuf>,
 
     /// Image on a web server
     ///
-    /// Its signature is URL.sig.
+    /// Its signature is URL.sig or URL.asc.
     #[arg(short = 'u', long, value_name = "URL", value_parser = fetch::parse_url,
           help_heading = "Image")]
     pub image_url: Option<Url>,

@@ -66,7 +66,9 @@ struct Prepared {
 pub fn check(mut request: InstallRequest) -> Result<()> {
     let device = request.device.clone();
     let output = std::mem::take(&mut request.output);
-    let prepared = prepare(request, Mode::Check).with_context(|| untouched(&device))?;
+    let prepared = prepare(request, Mode::Check)
+        .with_context(|| untouched(&device))
+        .inspect_err(|e| output.audience.failed(e))?;
     announce(&prepared.plan);
     output.audience.event(&json!({"event": "plan", "plan": prepared.plan}));
     term::status("partitions afterwards:");
