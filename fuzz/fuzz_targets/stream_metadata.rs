@@ -18,15 +18,13 @@ fuzz_target!(|text: &[u8]| {
         stream.format("x86_64", "metal", "raw.xz").map_or_else(|e| drop(e.to_string()), drop);
         if let Ok(printed) = stream.to_json() {
             let again = Stream::parse(printed.as_bytes()).expect("it reads back");
-            // Numbers in keys that nobody knows may lose their last digit.
-            assert_eq!(again.stream, stream.stream);
-            assert_eq!(again.architectures.len(), stream.architectures.len());
+            assert_eq!(again, stream);
         }
     }
     if let Ok(release) = Release::parse(text)
         && let Ok(printed) = release.to_json()
     {
-        Release::parse(printed.as_bytes()).expect("it reads back");
+        assert_eq!(Release::parse(printed.as_bytes()).expect("it reads back"), release);
     }
     if let Ok(name) = str::from_utf8(text).unwrap_or_default().parse::<StreamName>() {
         assert!(!name.to_string().contains(['/', '\\', '%', '?', '#']));

@@ -309,6 +309,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_keys_that_nobody_knows_survive() {
+        for zeros in 1..80 {
+            let text = format!(
+                r#"{{"stream":"s","architectures":{{"x":{{"artifacts":{{"metal":{{"y":1{}.5e7}}}}}}}}}}"#,
+                "0".repeat(zeros)
+            );
+            let stream = Stream::parse(text.as_bytes()).unwrap();
+            let again = Stream::parse(stream.to_json().unwrap().as_bytes()).unwrap();
+            assert_eq!(again, stream, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_offered_names_what_is() {
         let stream = Stream::parse(SAMPLE.as_bytes()).unwrap();
         let text = |e: NotOffered| format!("{e}; {}", e.offered.join(" "));
