@@ -194,7 +194,7 @@ fn perform(prepared: &Prepared, progress: &mut Progress, guard: &Guard) -> Resul
     let unsealed = Unsealed::begin(&prepared.disk, &prepared.layout)?;
     // Not before: until now only the old tables led to saved partitions.
     if let Some(plan) = &prepared.wipe
-        && let Discarded::No(reason) = wipe::run(&prepared.disk, plan)?
+        && let Discarded::No(reason) = wipe::run(&prepared.disk, plan, || guard.check())?
     {
         term::warning(format!("what no table leads to is still on the disk: {reason}"));
     }

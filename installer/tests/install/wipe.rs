@@ -21,7 +21,7 @@ fn a_block_device_is_wiped_and_discarded() {
     let claimed = ClaimedDisk::claim(&device.0).unwrap();
     let plan = wipe::plan(claimed.file(), &[]).unwrap();
     assert_eq!(plan.lines(), ["the whole disk: LVM physical volume"]);
-    assert_eq!(wipe::run(&claimed, &plan).unwrap(), Discarded::Yes);
+    assert_eq!(wipe::run(&claimed, &plan, || Ok(())).unwrap(), Discarded::Yes);
     drop(claimed);
     let left = Cmd::new("wipefs").args(["--no-act", "--parsable"]).arg(&device.0).output().unwrap();
     assert_eq!(left.lines().filter(|l| !l.starts_with('#')).count(), 0, "{left}");
@@ -39,7 +39,7 @@ fn a_block_device_keeps_what_is_to_be_kept() {
     // Not at the bounds of blocks: what is discarded must not reach into them.
     let kept = [3 * MIB + 512..5 * MIB, 62 * MIB..63 * MIB + 512];
     let plan = wipe::plan(claimed.file(), &kept).unwrap();
-    wipe::run(&claimed, &plan).unwrap();
+    wipe::run(&claimed, &plan, || Ok(())).unwrap();
     drop(claimed);
     let bytes = bench.disk_bytes();
     for range in &kept {
@@ -66,4 +66,18 @@ fn an_installation_that_wipes_leaves_nothing_of_the_past() {
     let rest = &bytes[len(IMAGE_SIZE)..bytes.len() - len(MIB)];
     assert!(rest.iter().all(|b| *b == 0), "bytes of the past are left");
     assert_eq!(boot_file(&bench.disk, "/loader/entries/ostree-1-nestos.conf"), ENTRY);
+}
+
+#[test]
+fn an_interrupted_wipe_has_erased_what_anything_could_recognise() {
+    let bench = Bench::new(64 * MIB);
+    Cmd::new("sgdisk").args(["--new=1:2048:+16M"]).arg(&bench.disk).run().unwrap();
+    let claimed = ClaimedDisk::claim(&bench.disk).unwrap();
+    let plan = wipe::plan(claimed.file(), &[]).unwrap();
+    let error = wipe::run(&claimed, &plan, || anyhow::bail!("interrupted")).unwrap_err();
+    assert_eq!(error.to_string(), "interrupted");
+    drop(claimed);
+    assert_eq!(bench.disk_bytes()[len(40 * MIB)], 0xA5, "it went on");
+    let probe = Cmd::new("wipefs").args(["--no-act", "--parsable"]).arg(&bench.disk);
+    assert_eq!(probe.output().unwrap().lines().filter(|l| !l.starts_with('#')).count(), 0);
 }

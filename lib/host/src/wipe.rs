@@ -113,8 +113,8 @@ pub enum Discarded {
     No(String),
 }
 
-/// Erases what a plan for this disk says.
-pub fn run(disk: &ClaimedDisk, plan: &Plan) -> Result<Discarded> {
+/// Erases what a plan for this disk says; asks `go_on` again and again.
+pub fn run(disk: &ClaimedDisk, plan: &Plan, go_on: impl Fn() -> Result<()>) -> Result<Discarded> {
     for (i, range) in plan.zeros.iter().enumerate() {
         disk.zero(range.start, range.end - range.start)
             .with_context(|| format!("cannot wipe {}", disk.path().display()))?;
@@ -125,28 +125,28 @@ pub fn run(disk: &ClaimedDisk, plan: &Plan) -> Result<Discarded> {
     }
     disk.sync()?;
     for range in &plan.discard {
-        if let Err(e) = discard(disk, range) {
-            return Ok(Discarded::No(format!("{e:#}")));
+        let mut at = range.start;
+        while at < range.end {
+            go_on()?;
+            let length = DISCARD_STEP.min(range.end - at);
+            if let Err(e) = discard(disk, at, length) {
+                return Ok(Discarded::No(format!("{e:#}")));
+            }
+            at += length;
         }
     }
     Ok(Discarded::Yes)
 }
 
-fn discard(disk: &ClaimedDisk, range: &Range<u64>) -> Result<()> {
-    let mut at = range.start;
-    while at < range.end {
-        let length = DISCARD_STEP.min(range.end - at);
-        match disk.kind() {
-            // A hole is what discarding makes of a file.
-            Kind::File => disk.zero(at, length)?,
-            Kind::Device(_) => match ioctl::discard(disk.file(), at, length) {
-                Err(Errno::EOPNOTSUPP) => bail!("the device cannot discard"),
-                other => other.with_context(|| format!("discarding {length} bytes at {at}"))?,
-            },
-        }
-        at += length;
+fn discard(disk: &ClaimedDisk, at: u64, length: u64) -> Result<()> {
+    match disk.kind() {
+        // A hole is what discarding makes of a file.
+        Kind::File => disk.zero(at, length),
+        Kind::Device(_) => match ioctl::discard(disk.file(), at, length) {
+            Err(Errno::EOPNOTSUPP) => bail!("the device cannot discard"),
+            other => other.with_context(|| format!("discarding {length} bytes at {at}")),
+        },
     }
-    Ok(())
 }
 
 fn laid_out(size: u64, regions: &[Region], found: Vec<Signature>, kept: &[Range<u64>]) -> Plan {

@@ -53,7 +53,7 @@ impl Bench {
 
     fn wipe(&self, kept: &[Range<u64>]) -> Discarded {
         let plan = self.plan(kept);
-        run(&ClaimedDisk::claim(&self.disk).unwrap(), &plan).unwrap()
+        run(&ClaimedDisk::claim(&self.disk).unwrap(), &plan, || Ok(())).unwrap()
     }
 
     fn bytes(&self) -> Vec<u8> {
