@@ -16,6 +16,8 @@ pub mod loopdev;
 pub mod mount;
 pub mod secrecy;
 pub mod term;
+#[cfg(test)]
+mod test_machine;
 pub mod wipe;
 
 pub use ioctl::inherited;

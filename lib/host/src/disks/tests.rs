@@ -1,22 +1,5 @@
 use super::*;
-
-/// A machine made of files below a directory.
-fn machine(files: &[(&str, &str)]) -> (tempfile::TempDir, Sources) {
-    let dir = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = dir.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    let sources = Sources::at(dir.path());
-    (dir, sources)
-}
-
-fn link(root: &Path, at: &str, target: &str) {
-    let at = root.join(at);
-    fs::create_dir_all(at.parent().unwrap()).unwrap();
-    std::os::unix::fs::symlink(target, at).unwrap();
-}
+use crate::test_machine::{link, machine};
 
 #[test]
 fn disks_are_listed_with_what_is_on_them_and_what_stands_in_the_way() {
