@@ -15,8 +15,10 @@ use serde_json::Value;
 const IMPORT_TIME: Duration = Duration::from_secs(400);
 /// How long the service may take from a push to the reboot.
 const SERVICE_TIME: Duration = Duration::from_secs(400);
-/// GRUB reads no keys while it draws its menu, which then waits for five seconds.
-const MENU_PAUSE: Duration = Duration::from_secs(1);
+/// How long GRUB may take to answer a key, which includes loading the kernel.
+const MENU_TIME: Duration = Duration::from_secs(120);
+/// Among the first lines of a kernel.
+const KERNEL_STARTED: &str = "Booting paravirtualized kernel";
 /// How often GRUB tries an update before it falls back.
 const TRIES: u32 = 3;
 const GIB: u64 = 1 << 30;
@@ -259,11 +261,10 @@ fn back_past_the_menu(node: &Node, ssh: Ssh) -> Result<Ssh> {
     node.vm.reboot(ssh, OFF_TIME)?;
     let ssh = timed("booting the second entry", || {
         // The older deployment is the second line; the menu itself calls the keys ^ and v.
-        node.vm.serial().expect("v3 (ostree:1)", BOOT_TIME)?;
-        std::thread::sleep(MENU_PAUSE);
-        node.vm.serial().send("v")?;
-        std::thread::sleep(MENU_PAUSE);
-        node.vm.serial().send("\r")?;
+        let console = node.vm.serial();
+        console.expect("v3 (ostree:1)", BOOT_TIME)?;
+        console.press_until("v", "*NestOS v3 (ostree:1)", MENU_TIME)?;
+        console.press_until("\r", KERNEL_STARTED, MENU_TIME)?;
         node.login()
     })?;
     runs(&ssh, "v3")?;

@@ -12,6 +12,8 @@ use nestos_host::clock;
 
 use crate::clean::Cleaner;
 
+/// How long [`Serial::press_until`] waits before it presses again.
+const PRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// How many lines of the console an error shows.
 const TAIL_LINES: usize = 25;
 
@@ -62,6 +64,20 @@ impl Serial {
             .write_all(text.as_bytes())
             .and_then(|()| input.flush())
             .with_context(|| format!("cannot type {text:?} on the serial console"))
+    }
+
+    /// Types `keys` again and again until `text` appears. A boot loader loses keys that come while
+    /// it draws, so these must be keys that do no harm when they arrive twice.
+    pub fn press_until(&self, keys: &str, text: &str, timeout: Duration) -> Result<()> {
+        let deadline = clock::instant() + timeout;
+        loop {
+            self.send(keys)?;
+            let left = deadline.saturating_duration_since(clock::instant());
+            match self.expect(text, left.min(PRESS_INTERVAL)) {
+                Err(_) if left > PRESS_INTERVAL => {}
+                done => return done.with_context(|| format!("after pressing {keys:?}")),
+            }
+        }
     }
 
     /// Types `line` and Enter.
