@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use nestos_formats::kargs::KernelArgs;
+use nestos_formats::command_line::CommandLine;
 use nestos_host::cmd::Cmd;
 use nestos_host::term;
 
@@ -43,10 +43,8 @@ pub(crate) fn mount() -> Result<()> {
 
 /// Returns the stateroot named by `ostree=/ostree/boot.N/STATEROOT/CHECKSUM/N`.
 fn stateroot(cmdline: &str) -> Result<String> {
-    // Words that are no arguments of ours may hold any byte; only one word matters here.
-    let words = cmdline.split_whitespace().filter(|w| w.starts_with("ostree="));
-    let args: KernelArgs = words.collect::<Vec<_>>().join(" ").parse()?;
-    let path = args.value_of("ostree").unwrap_or_default();
+    let line = CommandLine::parse(cmdline);
+    let path = line.values("ostree").last().unwrap_or_default();
     match path.split('/').collect::<Vec<_>>()[..] {
         ["", "ostree", _, stateroot, _, _] if !stateroot.is_empty() => Ok(stateroot.to_owned()),
         _ => bail!("kernel argument ostree={path:?} names no deployment"),

@@ -3,6 +3,7 @@
 
 pub mod bls;
 pub mod builds;
+pub mod command_line;
 pub mod console;
 pub mod disk_layout;
 pub mod image_note;
