@@ -11,5 +11,6 @@ pub mod image_ref;
 pub mod kargs;
 pub mod ostree;
 pub mod platforms;
+pub mod stream_hash;
 pub mod stream_metadata;
 pub mod yaml;
