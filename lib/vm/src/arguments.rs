@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::accel::Accelerator;
+use crate::boot::BootDevice;
 use crate::machine::{Bus, Chipset, Disk, Format, Machine, Network, SectorSize};
 
 /// The files that a machine's start made or found.
@@ -13,6 +14,8 @@ pub(crate) struct Files {
     /// OVMF's code and this machine's variables.
     pub(crate) uefi: Option<UefiFiles>,
     pub(crate) qmp: PathBuf,
+    /// One file per virtio port, which QEMU writes.
+    pub(crate) ports: Vec<PathBuf>,
     /// The memory of a saved machine.
     pub(crate) incoming: Option<PathBuf>,
 }
@@ -39,14 +42,10 @@ pub(crate) fn arguments(machine: &Machine, files: &Files, accel: Accelerator) ->
     if let Some(uefi) = &files.uefi {
         args.uefi(uefi);
     }
-    args.disks(&machine.disks, &files.disks);
-    if machine.network == Network::User {
-        // Port 0 lets the kernel choose; `info usernet` tells which one it was.
-        args.add("-netdev", "user,id=net,hostfwd=tcp:127.0.0.1:0-:22");
-        args.add("-device", "virtio-net-pci,netdev=net");
-    } else {
-        args.add("-nic", "none");
-    }
+    args.disks(machine, &files.disks);
+    args.cdrom(machine);
+    args.network(machine);
+    args.ports(&machine.ports, &files.ports);
     for entry in &machine.fw_cfg {
         let name = entry.name.replace(',', ",,");
         args.add("-fw_cfg", format!("name={name},file={}", escaped(&entry.file)));
@@ -98,7 +97,46 @@ impl Args {
         self.add("-drive", format!("if=pflash,format=raw,unit=1,file={vars}"));
     }
 
-    fn disks(&mut self, disks: &[Disk], images: &[Image]) {
+    fn network(&mut self, machine: &Machine) {
+        let mut netdev = match &machine.network {
+            // Port 0 lets the kernel choose; `info usernet` tells which one it was.
+            Network::User => "user,id=net,hostfwd=tcp:127.0.0.1:0-:22".to_owned(),
+            Network::Tap(name) => format!("tap,id=net,ifname={name},script=no,downscript=no"),
+            Network::None => return self.add("-nic", "none"),
+        };
+        if let Some(tftp) = &machine.tftp {
+            let file = tftp.boot_file.replace(',', ",,");
+            netdev.push_str(&format!(",tftp={},bootfile={file}", escaped(&tftp.dir)));
+        }
+        self.add("-netdev", netdev);
+        let index = machine.boot_index(BootDevice::Network);
+        self.add("-device", format!("virtio-net-pci,netdev=net{index}"));
+    }
+
+    fn cdrom(&mut self, machine: &Machine) {
+        let Some(iso) = &machine.cdrom else { return };
+        let file = escaped(iso);
+        self.add("-drive", format!("if=none,id=cd,media=cdrom,readonly=on,format=raw,file={file}"));
+        let index = machine.boot_index(BootDevice::Cdrom);
+        self.add("-device", format!("ide-cd,drive=cd{index}"));
+    }
+
+    fn ports(&mut self, names: &[String], files: &[PathBuf]) {
+        if !names.is_empty() {
+            self.add("-device", "virtio-serial-pci");
+        }
+        for (index, (name, file)) in names.iter().zip(files).enumerate() {
+            self.add("-chardev", format!("file,id=port{index},path={}", escaped(file)));
+            let name = name.replace(',', ",,");
+            self.add("-device", format!("virtserialport,chardev=port{index},name={name}"));
+        }
+    }
+
+    fn disks(&mut self, machine: &Machine, images: &[Image]) {
+        let disks = &machine.disks;
+        if disks.iter().any(|d| d.bus == Bus::Usb) {
+            self.add("-device", "qemu-xhci,id=usb");
+        }
         if disks.iter().any(|d| d.bus == Bus::Scsi) {
             self.add("-device", "virtio-scsi-pci,id=scsi");
         }
@@ -120,11 +158,14 @@ impl Args {
                 Bus::Virtio => "virtio-blk-pci".to_owned(),
                 Bus::Scsi => "scsi-hd,bus=scsi.0".to_owned(),
                 Bus::Nvme => "nvme".to_owned(),
+                Bus::Usb => "usb-storage,bus=usb.0".to_owned(),
                 Bus::Sata => {
                     format!("ide-hd,bus=sata.{}", next_sata_port.next().unwrap_or_default())
                 }
             };
-            let device = format!("{device},drive=disk{index}{}", properties(disk, index));
+            let boot_index = machine.boot_index(BootDevice::Disk(index));
+            let properties = properties(disk, index);
+            let device = format!("{device},drive=disk{index}{properties}{boot_index}");
             self.add("-device", device);
         }
     }
@@ -162,6 +203,7 @@ mod tests {
             disks: disks.iter().map(image).collect(),
             uefi: None,
             qmp: PathBuf::from("/w/qmp"),
+            ports: vec![PathBuf::from("/w/port0.log")],
             incoming: None,
         }
     }
@@ -205,6 +247,31 @@ mod tests {
         ] {
             assert!(line.contains(part), "{part} is not in {line}");
         }
+    }
+
+    #[test]
+    fn media_networks_and_ports_have_their_place_in_the_boot_order() {
+        let machine = Machine::new("m")
+            .disk(Disk::overlay("/stick", Format::Raw).bus(Bus::Usb))
+            .cdrom("/a,b.iso")
+            .tftp("/srv/tftp", "pxelinux.0")
+            .boot_order([BootDevice::Network, BootDevice::Cdrom, BootDevice::Disk(0)])
+            .port("nestos.installer");
+        let line = line(&machine, &files(&["/w/disk0"]));
+        for part in [
+            "-device qemu-xhci,id=usb ",
+            "-device usb-storage,bus=usb.0,drive=disk0,bootindex=2 ",
+            "if=none,id=cd,media=cdrom,readonly=on,format=raw,file=/a,,b.iso -device \
+             ide-cd,drive=cd,bootindex=1 ",
+            ":22,tftp=/srv/tftp,bootfile=pxelinux.0 -device virtio-net-pci,netdev=net,bootindex=0 ",
+            "-device virtio-serial-pci -chardev file,id=port0,path=/w/port0.log -device \
+             virtserialport,chardev=port0,name=nestos.installer",
+        ] {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
+        let tap = Machine::new("m").network(Network::Tap("tap0".to_owned()));
+        let tap = arguments(&tap, &files(&[]), Accelerator::Tcg).join(" ");
+        assert!(tap.contains("-netdev tap,id=net,ifname=tap0,script=no,downscript=no -device"));
     }
 
     #[test]

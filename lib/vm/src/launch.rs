@@ -72,7 +72,7 @@ pub(crate) fn launch(mut machine: Machine, origin: &Origin) -> Result<Vm> {
     }
     let ssh_port = match machine.network {
         Network::User => Some(forwarded_port(&qmp.monitor("info usernet")?)?),
-        Network::None => None,
+        Network::Tap(_) | Network::None => None,
     };
     Ok(Vm { machine, files, process, serial, qmp, ssh_port, workdir })
 }
@@ -99,7 +99,9 @@ fn prepare(machine: &Machine, workdir: &WorkDir, origin: &Origin) -> Result<File
         Origin::PowerOn => None,
         Origin::Saved { memory, .. } => Some(memory.clone()),
     };
-    Ok(Files { disks, uefi, qmp: workdir.file("qmp"), incoming })
+    let port = |index| workdir.file(&format!("port{index}.log"));
+    let ports = (0..machine.ports.len()).map(port).collect();
+    Ok(Files { disks, uefi, qmp: workdir.file("qmp"), ports, incoming })
 }
 
 fn prepare_uefi(workdir: &WorkDir, origin: &Origin) -> Result<UefiFiles> {

@@ -21,6 +21,7 @@
 
 mod accel;
 mod arguments;
+mod boot;
 mod clean;
 mod image;
 mod launch;
@@ -33,6 +34,7 @@ mod vm;
 mod workdir;
 
 pub use accel::Accelerator;
+pub use boot::BootDevice;
 pub use machine::{
     Bus, Cache, Chipset, DirectBoot, Disk, Firmware, Format, Machine, Network, SectorSize,
 };

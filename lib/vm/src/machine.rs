@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::accel::Accelerator;
+use crate::boot::{BootDevice, Tftp};
 
 /// What starts the boot loader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,8 @@ pub enum Bus {
     Scsi,
     /// `/dev/nvmeXn1`.
     Nvme,
+    /// `/dev/sdX`, a USB stick on xHCI.
+    Usb,
 }
 
 /// What a guest's flush means on the host.
@@ -178,11 +181,13 @@ pub struct DirectBoot {
 }
 
 /// How the guest reaches others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
     /// QEMU's user network: a free loopback port leads to the guest's port 22, and the guest
     /// reaches the host's loopback as 10.0.2.2.
     User,
+    /// A tap interface of the host, which has to exist; ssh is not forwarded.
+    Tap(String),
     /// No network card.
     None,
 }
@@ -207,6 +212,10 @@ pub struct Machine {
     pub(crate) fw_cfg: Vec<FwCfg>,
     pub(crate) direct_boot: Option<DirectBoot>,
     pub(crate) accelerator: Option<Accelerator>,
+    pub(crate) cdrom: Option<PathBuf>,
+    pub(crate) boot_order: Vec<BootDevice>,
+    pub(crate) tftp: Option<Tftp>,
+    pub(crate) ports: Vec<String>,
     pub(crate) extra: Vec<String>,
     pub(crate) below: Option<PathBuf>,
 }
@@ -226,6 +235,10 @@ impl Machine {
             fw_cfg: Vec::new(),
             direct_boot: None,
             accelerator: None,
+            cdrom: None,
+            boot_order: Vec::new(),
+            tftp: None,
+            ports: Vec::new(),
             extra: Vec::new(),
             below: None,
         }

@@ -134,6 +134,36 @@ impl Vm {
         Ok(())
     }
 
+    /// Returns what the guest has written to a virtio port so far.
+    pub fn port(&self, name: &str) -> Result<String> {
+        let index = self.machine.ports.iter().position(|port| port == name);
+        let file = index.and_then(|index| self.files.ports.get(index));
+        let file = file.with_context(|| format!("the machine has no port {name}"))?;
+        let bytes =
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Waits until the guest has written `text` to a virtio port; gives up early when the machine
+    /// ends or its boot stops.
+    pub fn wait_port(&self, name: &str, text: &str, timeout: Duration) -> Result<()> {
+        let deadline = clock::instant() + timeout;
+        loop {
+            let written = self.port(name)?;
+            if written.contains(text) {
+                return Ok(());
+            }
+            let hopeless = HOPELESS.iter().any(|said| self.serial.has_said(said));
+            if hopeless || !self.is_running() || clock::instant() >= deadline {
+                let console = self.serial.tail();
+                bail!(
+                    "no `{text}` on port {name}, only {written:?}; the console ends with\n{console}"
+                );
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// Stops the clock of the guest.
     pub fn pause(&self) -> Result<()> {
         self.qmp.execute("stop", json!({})).map(drop)
