@@ -8,14 +8,20 @@
 mod checks;
 mod derived;
 pub mod guide;
+mod installed;
+mod keyboard;
 mod registry;
+mod shell;
 mod stale_disk;
 mod suite;
 mod web;
 
 pub use checks::Checks;
 pub use derived::{Layer, Layout};
+pub use installed::{blank_disk, require_image_on, require_untouched};
+pub use keyboard::{log_in_on_screen, type_text};
 pub use registry::Registry;
+pub use shell::Shell;
 pub use stale_disk::{LoopDevice, StaleDisk};
 pub use suite::{BOOT_TIME, OFF_TIME, Suite, timed};
-pub use web::WebServer;
+pub use web::{Trouble, WebServer};
