@@ -1,6 +1,7 @@
 //! File formats that two or more NestOS tools read or write: one module, one parser, one printer
 //! each. Nothing here calls a clock, a file system, a network or a process.
 
+mod bincode;
 pub mod bls;
 pub mod builds;
 pub mod command_line;
@@ -11,6 +12,8 @@ pub mod image_note;
 pub mod image_ref;
 pub mod kargs;
 pub mod live_media;
+pub mod miniso;
+pub mod osmet;
 pub mod ostree;
 pub mod platforms;
 pub mod stream_hash;
