@@ -9,6 +9,7 @@ mod answers;
 mod ask;
 mod butane;
 pub mod cli;
+mod console;
 mod disk;
 mod hostname;
 mod lang;
@@ -165,7 +166,8 @@ fn prepare(args: &WizardArgs, choice: Choice, asker: &mut Asker) -> Result<Optio
     let config = ConfigSource::Text(butane::ignition(&plan)?);
     let config = CheckedConfig::load(&config, Loading { retries, hash: None })?;
     let append = plan.extras.kargs.iter().cloned().collect();
-    let boot = BootEdits { config: Some(config), append, ..BootEdits::default() };
+    let consoles = console::of_conversation(asker);
+    let boot = BootEdits { config: Some(config), consoles, append, ..BootEdits::default() };
     Ok(Some(InstallRequest {
         device: DeviceSpec::Path(plan.target.path),
         image,
