@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use nestos_formats::builds::{Artifact, Meta};
+use nestos_formats::builds::Meta;
 use nestos_formats::disk_layout::Arch;
 use nestos_host::term::{self, WithHint};
 use nestos_host::{atomic, clock};
@@ -13,9 +13,7 @@ use serde_json::Value;
 use crate::calendar::{Moment, next_version};
 use crate::commit::Repo;
 use crate::config::Config;
-use crate::config::image::RootFs;
 use crate::digest::{Inputs, sha256_of};
-use crate::disk::{self, Kind};
 use crate::packages::{self, Lock, Mirror, Request};
 use crate::scratch;
 use crate::space::{self, Usage, Work};
@@ -24,8 +22,12 @@ use crate::tree::{self, LayerDir};
 use crate::workdir::WorkDir;
 
 mod container;
+mod images;
+mod live;
+mod wanted;
 
 pub(crate) use container::{ARCHIVE, MANIFEST};
+pub(crate) use wanted::Wanted;
 
 /// Key of meta.json: digest of the settings that images are made with.
 const IMAGE_CONFIG: &str = "coreos-assembler.image-config-checksum";
@@ -88,7 +90,7 @@ impl Session {
     }
 
     /// Builds a commit if its inputs changed, then the images that are missing.
-    pub(crate) fn build(&self, kinds: &[Kind], fetch: Fetch, redo: Redo) -> Result<()> {
+    pub(crate) fn build(&self, wanted: &Wanted, fetch: Fetch, redo: Redo) -> Result<()> {
         let _lock = self.workdir.lock()?;
         space::check(&self.workdir.path(""), Work::Unknown)?;
         self.workdir.point_to_latest(&self.workdir.builds()?)?;
@@ -110,12 +112,11 @@ impl Session {
             }
             (None, Some(meta)) => self.rebuild_images_of(meta, &image_inputs)?,
             (None, None) => {
-                space::check(&self.workdir.path(""), self.work(&lock, kinds)?)?;
+                space::check(&self.workdir.path(""), self.work(&lock, wanted)?)?;
                 self.compose(&lock, &layers, &repo, (tree_inputs, image_inputs))?
             }
         };
-        let due: Vec<Kind> =
-            kinds.iter().copied().filter(|k| !meta.images.contains_key(k.name())).collect();
+        let due = wanted.missing_in(&meta, Redo::No);
         let has_container = meta.images.contains_key(ARCHIVE);
         if due.is_empty() && has_container {
             term::status("nothing to do: all requested images are there");
@@ -127,13 +128,18 @@ impl Session {
         self.extend_meta(meta, &due, &repo)
     }
 
-    /// Adds images to the latest build.
-    pub(crate) fn extend(&self, kind: Kind, redo: Redo) -> Result<()> {
+    /// Adds images to a build, which is the latest if none is named.
+    pub(crate) fn extend(&self, wanted: &Wanted, build: Option<&str>, redo: Redo) -> Result<()> {
         let _lock = self.workdir.lock()?;
-        let meta = self.last_meta()?.ok_or_else(|| anyhow!("there is no build yet"));
+        let meta = match build {
+            Some(id) => Some(self.workdir.meta(id, &self.arch.to_string())?),
+            None => self.last_meta()?,
+        };
+        let meta = meta.ok_or_else(|| anyhow!("there is no build yet"));
         let meta = meta.hint("run nosa build first")?;
-        if meta.images.contains_key(kind.name()) && redo == Redo::No {
-            term::status(format!("build {} has its {} image already", meta.buildid, kind.name()));
+        let due = wanted.missing_in(&meta, redo);
+        if due.is_empty() {
+            term::status(format!("build {} has {wanted} already", meta.buildid));
             return Ok(());
         }
         let repo = Repo::open(&self.workdir.path("cache/repo"))?;
@@ -144,7 +150,7 @@ impl Session {
                 meta.buildid
             );
         }
-        self.extend_meta(meta, &[kind], &repo)
+        self.extend_meta(meta, &due, &repo)
     }
 
     fn lock_path(&self) -> PathBuf {
@@ -166,8 +172,8 @@ impl Session {
     }
 
     /// Returns what a whole build takes.
-    fn work(&self, lock: &Lock, kinds: &[Kind]) -> Result<Work> {
-        let images = u64::try_from(kinds.len())?;
+    fn work(&self, lock: &Lock, wanted: &Wanted) -> Result<Work> {
+        let images = wanted.missing_in(&Meta::default(), Redo::No).images();
         let rootfs = self.rootfs_dir(lock);
         if rootfs.is_dir() {
             return Ok(Work::FromTree { tree: Usage::of(&rootfs)?.bytes, images });
@@ -312,106 +318,6 @@ impl Session {
         fs::create_dir(&all).with_context(|| format!("cannot create {}", all.display()))?;
         fs::rename(&partial, &dir).with_context(|| format!("cannot move to {}", dir.display()))?;
         Ok(dir)
-    }
-
-    fn extend_meta(&self, mut meta: Meta, kinds: &[Kind], repo: &Repo) -> Result<()> {
-        if !kinds.is_empty() {
-            let tools = self.tools_of(&meta)?;
-            let xfs_tools = self.xfs_tools(&tools)?;
-            let work = self.fresh_dir("tmp/images")?;
-            let (commit, build) = (meta.ostree_commit.clone(), meta.buildid.clone());
-            let source = disk::Source {
-                config: &self.config,
-                arch: self.arch,
-                repo,
-                commit: &commit,
-                build: &build,
-                tools: &tools,
-                xfs_tools: &xfs_tools,
-                work: &work,
-            };
-            let parts = self
-                .steps
-                .run("make file systems", || Ok((disk::Parts::make(&source)?, String::new())))?;
-            for kind in kinds {
-                self.add_image(&mut meta, &parts, &source, *kind)?;
-            }
-            scratch::remove(&work)?;
-        }
-        let dir = self.workdir.build_dir(&meta.buildid, &self.arch.to_string());
-        term::status(format!(
-            "build {} is in {} ({})",
-            meta.buildid,
-            dir.display(),
-            self.steps.total()
-        ));
-        Ok(())
-    }
-
-    fn add_image(
-        &self,
-        meta: &mut Meta,
-        parts: &disk::Parts,
-        source: &disk::Source<'_>,
-        kind: Kind,
-    ) -> Result<()> {
-        let arch = self.arch.to_string();
-        let name = kind.file_name(&meta.name, &meta.buildid, self.arch);
-        let path = self.workdir.build_dir(&meta.buildid, &arch).join(&name);
-        let artifact = self.steps.run(&format!("{} image", kind.name()), || {
-            let fresh = source.work.join(&name);
-            parts.image(source, kind, &fresh)?;
-            let size = fresh.metadata().with_context(|| format!("no {}", fresh.display()))?.len();
-            let sha256 = sha256_of(&fresh)?;
-            fs::rename(&fresh, &path)
-                .with_context(|| format!("cannot move the image to {}", path.display()))?;
-            let other = std::collections::BTreeMap::new();
-            Ok((Artifact { path: name.clone(), sha256, size: Some(size), other }, bytes(size)))
-        })?;
-        meta.images.insert(kind.name().to_owned(), artifact);
-        self.workdir.write_meta(meta, &arch)
-    }
-
-    /// Returns a tree whose mkfs.xfs can make an xfs root: the target's own if it can, else one
-    /// installed from the config's `tools/` folder. For other root file systems any will do.
-    fn xfs_tools(&self, tools: &Path) -> Result<PathBuf> {
-        if self.config.image.rootfs != RootFs::Xfs || disk::makes_xfs_from_directory(tools)? {
-            return Ok(tools.to_owned());
-        }
-        let tree = self.workdir.path("cache/tools/xfsprogs");
-        if !tree.is_dir() {
-            let partial = self.fresh_dir("tmp/tools")?;
-            scratch::remove(&partial)?;
-            let repositories = self.config.dir.join("tools");
-            let cache = self.workdir.path("cache/tools");
-            self.steps.run("install mkfs.xfs 6.17 or newer", || {
-                let names = ["xfsprogs"];
-                let request = Request::tools(&repositories, &names, self.arch, &self.mirror)
-                    .hint("an xfs root needs it; or set \"rootfs: ext4\" in image.yaml")?;
-                let lock = packages::fetch(&request, &cache)?;
-                packages::install(&request, &lock, &cache, &partial)?;
-                fs::rename(&partial, &tree)
-                    .with_context(|| format!("cannot move to {}", tree.display()))?;
-                Ok(((), format!("{} packages", lock.packages.len())))
-            })?;
-        }
-        if !disk::makes_xfs_from_directory(&tree)? {
-            bail!("mkfs.xfs from {}/tools is older than 6.17", self.config.dir.display());
-        }
-        Ok(tree)
-    }
-
-    /// Returns the installed packages that a build was made of.
-    fn tools_of(&self, meta: &Meta) -> Result<PathBuf> {
-        let key = meta.other.get(ROOTFS).and_then(Value::as_str).unwrap_or_default();
-        let dir = self.workdir.path("cache/rootfs").join(key);
-        if !key.is_empty() && dir.is_dir() {
-            return Ok(dir);
-        }
-        let lock = Lock::load(&self.lock_path())?.filter(|l| l.digest(&self.request) == key);
-        let gone =
-            || anyhow!("the packages of build {} are not in the cache any more", meta.buildid);
-        self.rootfs(&lock.ok_or_else(gone).hint("run nosa build")?)
     }
 
     fn fresh_dir(&self, inside: &str) -> Result<PathBuf> {

@@ -40,6 +40,14 @@ pub(crate) enum Command {
     BuildextendQemu(Extend),
     /// Make the raw image for real machines of the latest build
     BuildextendMetal(Extend),
+    /// Make the raw image for disks with 4096-byte sectors of the latest build
+    #[command(name = "buildextend-metal4k")]
+    BuildextendMetal4k(Extend),
+    /// Make the live ISO, and kernel, initramfs and rootfs for PXE, of the latest build
+    ///
+    /// They hold what is needed to install both images for real machines without a network;
+    /// those are made first if the build lacks them.
+    BuildextendLive(ExtendLive),
     /// Push the container image of a build to a registry
     ///
     /// Prints the command that makes a machine follow the image.
@@ -104,6 +112,9 @@ pub(crate) struct Build {
     /// Build even when nothing changed
     #[arg(short, long)]
     pub(crate) force: bool,
+    /// Make live media in less time, larger by a tenth
+    #[arg(long)]
+    pub(crate) fast: bool,
     #[command(flatten)]
     pub(crate) mirrored: Mirrored,
 }
@@ -118,16 +129,34 @@ pub(crate) enum Target {
     Qemu,
     /// Raw image for real machines
     Metal,
+    /// Raw image for disks with 4096-byte sectors
+    #[value(name = "metal4k")]
+    Metal4k,
+    /// Live ISO, and kernel, initramfs and rootfs for PXE
+    Live,
 }
 
 /// Arguments of `buildextend-*`.
 #[derive(Debug, Args)]
 pub(crate) struct Extend {
+    /// Build to extend; else the latest
+    #[arg(long, value_name = "ID")]
+    pub(crate) build: Option<String>,
     /// Make the image again
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) mirrored: Mirrored,
+}
+
+/// Arguments of `buildextend-live`.
+#[derive(Debug, Args)]
+pub(crate) struct ExtendLive {
+    /// Take less time; the media are larger by a tenth
+    #[arg(long)]
+    pub(crate) fast: bool,
+    #[command(flatten)]
+    pub(crate) extend: Extend,
 }
 
 /// Arguments of `push-container`.

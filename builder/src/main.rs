@@ -22,6 +22,7 @@ mod container;
 mod digest;
 mod disk;
 mod init;
+mod live;
 mod packages;
 mod push;
 mod release_meta;
@@ -31,10 +32,11 @@ mod steps;
 mod tree;
 mod workdir;
 
-use build::{Fetch, Redo, Session};
+use build::{Fetch, Redo, Session, Wanted};
 use cli::{Cli, Command, Extend, Mirrored, Target};
 use disk::Kind;
 use init::{InitRequest, Occupied};
+use live::Effort;
 use packages::Mirror;
 use workdir::WorkDir;
 
@@ -62,12 +64,17 @@ fn run(cli: Cli) -> Result<()> {
         Command::Fetch(mirrored) => open(mirrored)?.fetch(),
         Command::Build(args) => {
             require_root("build")?;
-            let kinds = kinds(&args.targets);
+            let wanted = wanted(&args.targets, effort(args.fast));
             let fetch = if args.fetch { Fetch::Always } else { Fetch::IfNeeded };
-            open(args.mirrored)?.build(&kinds, fetch, redo(args.force))
+            open(args.mirrored)?.build(&wanted, fetch, redo(args.force))
         }
-        Command::BuildextendQemu(args) => extend(open, args, Kind::Qemu),
-        Command::BuildextendMetal(args) => extend(open, args, Kind::Metal),
+        Command::BuildextendQemu(args) => extend(open, args, image(Kind::Qemu)),
+        Command::BuildextendMetal(args) => extend(open, args, image(Kind::Metal)),
+        Command::BuildextendMetal4k(args) => extend(open, args, image(Kind::Metal4k)),
+        Command::BuildextendLive(args) => {
+            let live = Some(effort(args.fast));
+            extend(open, args.extend, Wanted { kinds: vec![], live })
+        }
         Command::PushContainer(args) => push::push(&WorkDir::open(&cli.workdir)?, arch()?, &args),
         Command::GenerateReleaseMeta(args) => {
             release_meta::generate(&WorkDir::open(&cli.workdir)?, &args)
@@ -101,10 +108,14 @@ fn init(root: &std::path::Path, args: cli::Init) -> Result<()> {
     init::init(root, &request)
 }
 
-fn extend(open: impl Fn(Mirrored) -> Result<Session>, args: Extend, kind: Kind) -> Result<()> {
-    require_root(&format!("buildextend-{}", kind.name()))?;
+fn image(kind: Kind) -> Wanted {
+    Wanted { kinds: vec![kind], live: None }
+}
+
+fn extend(open: impl Fn(Mirrored) -> Result<Session>, args: Extend, wanted: Wanted) -> Result<()> {
+    require_root(&format!("buildextend-{}", wanted.name()))?;
     let redo = redo(args.force);
-    open(args.mirrored)?.extend(kind, redo)
+    open(args.mirrored)?.extend(&wanted, args.build.as_deref(), redo)
 }
 
 /// Owners in the tree, mounts for programs that run in it, and immutable deployments take root.
@@ -120,23 +131,27 @@ fn redo(force: bool) -> Redo {
     if force { Redo::Yes } else { Redo::No }
 }
 
+fn effort(fast: bool) -> Effort {
+    if fast { Effort::Fast } else { Effort::Thorough }
+}
+
 /// Without a target: the qemu image. The commit and its container image are always made.
-fn kinds(targets: &[Target]) -> Vec<Kind> {
+fn wanted(targets: &[Target], effort: Effort) -> Wanted {
     if targets.is_empty() {
         term::status("no target given: making the container image and the qemu image");
-        return vec![Kind::Qemu];
+        return image(Kind::Qemu);
     }
-    let mut kinds: Vec<Kind> = targets
-        .iter()
-        .filter_map(|t| match t {
-            Target::Ostree => None,
-            Target::Qemu => Some(Kind::Qemu),
-            Target::Metal => Some(Kind::Metal),
-        })
-        .collect();
-    kinds.sort();
-    kinds.dedup();
-    kinds
+    let mut wanted = Wanted::default();
+    for target in targets {
+        match target {
+            Target::Ostree => {}
+            Target::Qemu => wanted.kinds.push(Kind::Qemu),
+            Target::Metal => wanted.kinds.push(Kind::Metal),
+            Target::Metal4k => wanted.kinds.push(Kind::Metal4k),
+            Target::Live => wanted.live = Some(effort),
+        }
+    }
+    wanted
 }
 
 fn arch() -> Result<Arch> {

@@ -72,6 +72,13 @@ pub(crate) enum Work {
         /// Number of images.
         images: u64,
     },
+    /// Images of a commit.
+    Images {
+        /// Bytes of the installed packages.
+        tree: u64,
+        /// Number of images.
+        images: u64,
+    },
 }
 
 impl Work {
@@ -87,6 +94,7 @@ impl Work {
                 4 * tree + of_images(tree, images)
             }
             Self::FromTree { tree, images } => 3 * tree + of_images(tree, images),
+            Self::Images { tree, images } => of_images(tree, images),
         };
         needed.max(FLOOR)
     }
@@ -151,6 +159,7 @@ mod tests {
         assert_eq!(needs(Work::FromPackages { packages: gib, images: 2 }), 24 * 1024);
         assert_eq!(needs(Work::FromTree { tree: 3 * gib, images: 2 }), 21 * 1024);
         assert_eq!(needs(Work::FromTree { tree: 3 * gib, images: 0 }), 9 * 1024);
+        assert_eq!(needs(Work::Images { tree: 3 * gib, images: 1 }), 9 * 1024);
     }
 
     #[test]

@@ -20,7 +20,10 @@ const EARLY_CONFIG: &str = "search --no-floppy --label boot --hint $root --set r
 /// Where the boot partition is, relative to the disk GRUB came from.
 const PREFIX: &str = "(,gpt3)/grub2";
 
-/// Linked into the images. `linux` must not be: see the comments in grub.cfg.
+/// Where the work directory is seen in the tools tree.
+const WORK: &str = "/run/nosa";
+
+/// Linked into all images. `linux` must not be: see the comments in grub.cfg.
 const MODULES: [&str; 26] = [
     "part_gpt",
     "part_msdos",
@@ -49,6 +52,41 @@ const MODULES: [&str; 26] = [
     "eval",
     "probe",
 ];
+
+/// One image of GRUB for grub-mkimage(1).
+#[derive(Debug)]
+pub(crate) struct CoreImage<'a> {
+    /// Platform whose modules it consists of.
+    pub(crate) platform: &'a str,
+    /// Its format: the platform, or what loads it.
+    pub(crate) format: &'a str,
+    /// Where the menu is.
+    pub(crate) prefix: &'a str,
+    /// Commands that it runs first.
+    pub(crate) config: &'a str,
+    /// Modules besides [`MODULES`].
+    pub(crate) modules: &'a [&'a str],
+}
+
+impl CoreImage<'_> {
+    /// Makes the file `name` in the work directory with the target's own grub-mkimage.
+    pub(crate) fn make(&self, source: &Source<'_>, name: &str) -> Result<PathBuf> {
+        let config = format!("{name}.cfg");
+        fs::write(source.work.join(&config), self.config)
+            .with_context(|| format!("cannot write {config}"))?;
+        Chroot::new(source.tools)
+            .bind(source.work, WORK)
+            .cmd("grub-mkimage")
+            .args(["-d", &format!("/usr/lib/grub/{}", self.platform), "-O", self.format])
+            .args(["-p", self.prefix, "-c", &format!("{WORK}/{config}")])
+            .args(["-o", &format!("{WORK}/{name}")])
+            .args(self.modules)
+            .args(MODULES)
+            .run()
+            .with_context(|| format!("cannot make GRUB for {}", self.format))?;
+        Ok(source.work.join(name))
+    }
+}
 
 /// GRUB for BIOS machines.
 #[derive(Debug)]
@@ -91,11 +129,17 @@ impl GrubImages {
             }
             module_dirs.push(dir);
         }
-        fs::write(source.work.join("early.cfg"), EARLY_CONFIG).context("cannot write early.cfg")?;
-        let efi = mkimage(source, platforms[0], "grub.efi", &[])?;
+        let image = |platform, modules| CoreImage {
+            platform,
+            format: platform,
+            prefix: PREFIX,
+            config: EARLY_CONFIG,
+            modules,
+        };
+        let efi = image(platforms[0], &[]).make(source, "grub.efi")?;
         let bios = match source.arch {
             Arch::X86_64 => {
-                let core = mkimage(source, "i386-pc", "core.img", &["biosdisk"])?;
+                let core = image("i386-pc", &["biosdisk"]).make(source, "core.img")?;
                 let boot =
                     fs::read(lib.join("i386-pc/boot.img")).context("cannot read boot.img")?;
                 let core = fs::read(&core).context("cannot read core.img")?;
@@ -126,19 +170,6 @@ impl GrubImages {
         }
         Ok(())
     }
-}
-
-fn mkimage(source: &Source<'_>, platform: &str, out: &str, extra: &[&str]) -> Result<PathBuf> {
-    Chroot::new(source.tools)
-        .bind(source.work, "/run/nosa")
-        .cmd("grub-mkimage")
-        .args(["-d", &format!("/usr/lib/grub/{platform}"), "-O", platform])
-        .args(["-p", PREFIX, "-c", "/run/nosa/early.cfg", "-o", &format!("/run/nosa/{out}")])
-        .args(extra)
-        .args(MODULES)
-        .run()
-        .with_context(|| format!("cannot make GRUB for {platform}"))?;
-    Ok(source.work.join(out))
 }
 
 /// Does what grub-bios-setup does on a hard disk (GRUB source, util/setup.c): tells the boot code

@@ -25,7 +25,7 @@ pub(super) fn make(
 ) -> Result<PathBuf> {
     let dir = source.work.join(format!("boot-{}", kind.name()));
     Cmd::new("cp").args(["--archive", "--reflink=auto"]).arg(&sysroot.boot).arg(&dir).run()?;
-    let platform = source.config.platforms.get(kind.name()).cloned().unwrap_or_default();
+    let platform = source.config.platforms.get(kind.platform()).cloned().unwrap_or_default();
     set_platform(&dir, kind, &platform.kernel_arguments)?;
     let grub2 = dir.join("grub2");
     fs::create_dir_all(&grub2).with_context(|| format!("cannot create {}", grub2.display()))?;
@@ -48,7 +48,7 @@ fn set_platform(boot: &Path, kind: Kind, platform_kargs: &[String]) -> Result<()
     let (file, mut entry) = Sysroot::entry(boot)?;
     let mut args = entry.options()?;
     let id = |name: &str| format!("ignition.platform.id={name}").parse();
-    args.replace(&id(Kind::Metal.name())?, &id(kind.name())?);
+    args.replace(&id(Kind::Metal.platform())?, &id(kind.platform())?);
     for text in platform_kargs {
         args.append_if_missing(text.parse()?);
     }

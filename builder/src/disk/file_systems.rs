@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use nestos_formats::disk_layout::{
-    Arch, BOOT_LABEL, BOOT_NUMBER, ESP_LABEL, ESP_NUMBER, ESP_VOLUME_ID, IMAGE_BOOT_UUID,
-    IMAGE_ROOT_UUID, MIB, ROOT_LABEL, Size, partitions,
+    Arch, BOOT_LABEL, BOOT_NUMBER, ESP_NUMBER, IMAGE_BOOT_UUID, IMAGE_ROOT_UUID, MIB, ROOT_LABEL,
+    Size, partitions,
 };
 use nestos_host::cmd::Cmd;
 
 use super::sysroot::Sysroot;
-use super::{GrubImages, Kind, Source, xfs};
+use super::{GrubImages, Kind, SectorSize, Source, esp, xfs};
 use crate::chroot::Chroot;
 use crate::config::image::RootFs;
 use crate::space::Usage;
@@ -61,23 +61,10 @@ pub(super) fn boot(source: &Source<'_>, dir: &Path, kind: Kind) -> Result<PathBu
 }
 
 /// Makes the EFI system partition.
-pub(super) fn esp(source: &Source<'_>, grub: &GrubImages) -> Result<PathBuf> {
+pub(super) fn esp(source: &Source<'_>, grub: &GrubImages, sector: SectorSize) -> Result<PathBuf> {
     let image = source.work.join("esp.img");
     allocate(&image, fixed_size(source.arch, ESP_NUMBER)?)?;
-    let program = match source.arch {
-        Arch::X86_64 => "::/EFI/BOOT/BOOTX64.EFI",
-        Arch::Aarch64 => "::/EFI/BOOT/BOOTAA64.EFI",
-    };
-    Cmd::new("mkfs.vfat")
-        .when_missing("install the package dosfstools")
-        .args(["--invariant", "-n", ESP_LABEL, "-i", &format!("{ESP_VOLUME_ID:08x}")])
-        .arg(&image)
-        .run()?;
-    let mtools = |program: &str| {
-        Cmd::new(program).when_missing("install the package mtools").env("SOURCE_DATE_EPOCH", "0")
-    };
-    mtools("mmd").arg("-i").arg(&image).args(["::/EFI", "::/EFI/BOOT"]).run()?;
-    mtools("mcopy").arg("-i").arg(&image).arg(&grub.efi).arg(program).run()?;
+    esp::fill(&image, source.arch, &grub.efi, sector)?;
     Ok(image)
 }
 

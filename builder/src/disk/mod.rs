@@ -17,12 +17,15 @@ use crate::config::Config;
 
 mod boot_loader;
 mod boot_partition;
+mod esp;
 mod file_systems;
 mod partition_table;
 mod sysroot;
 mod xfs;
 
-pub(crate) use boot_loader::GrubImages;
+pub(crate) use boot_loader::{CoreImage, GrubImages};
+pub(crate) use esp::fill as fill_esp;
+pub(crate) use sysroot::Sysroot;
 pub(crate) use xfs::is_able as makes_xfs_from_directory;
 
 /// A kind of disk image.
@@ -30,23 +33,61 @@ pub(crate) use xfs::is_able as makes_xfs_from_directory;
 pub(crate) enum Kind {
     /// Raw image for real machines.
     Metal,
+    /// The same for disks with sectors of 4096 bytes.
+    Metal4k,
     /// qcow2 image for QEMU.
     Qemu,
 }
 
+/// Sectors of the disk that an image is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SectorSize {
+    /// What nearly all disks show.
+    Bytes512,
+    /// Disks that show the sectors they have (4Kn).
+    Bytes4096,
+}
+
+impl SectorSize {
+    /// Returns the number of bytes.
+    pub(crate) fn bytes(self) -> u64 {
+        match self {
+            Self::Bytes512 => 512,
+            Self::Bytes4096 => 4096,
+        }
+    }
+}
+
 impl Kind {
-    /// Returns the key in meta.json, which is also `ignition.platform.id`.
+    /// Returns the key in meta.json.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Metal => "metal",
+            Self::Metal4k => "metal4k",
             Self::Qemu => "qemu",
+        }
+    }
+
+    /// Returns the platform: `ignition.platform.id`, and the key in platforms.yaml.
+    pub(crate) fn platform(self) -> &'static str {
+        match self {
+            Self::Metal | Self::Metal4k => "metal",
+            Self::Qemu => "qemu",
+        }
+    }
+
+    /// Returns the sectors of the disks that the image is for.
+    pub(crate) fn sector(self) -> SectorSize {
+        match self {
+            Self::Metal | Self::Qemu => SectorSize::Bytes512,
+            Self::Metal4k => SectorSize::Bytes4096,
         }
     }
 
     /// Returns the file name of the artifact.
     pub(crate) fn file_name(self, name: &str, build: &str, arch: Arch) -> String {
         let extension = match self {
-            Self::Metal => "raw",
+            Self::Metal | Self::Metal4k => "raw",
             Self::Qemu => "qcow2",
         };
         format!("{name}-{build}-{}.{arch}.{extension}", self.name())
@@ -84,39 +125,54 @@ pub(crate) struct Source<'a> {
     pub(crate) work: &'a Path,
 }
 
-/// The parts that all images of a commit share.
+/// The deployed system, and the boot loader that starts it.
 #[derive(Debug)]
-pub(crate) struct Parts {
-    sysroot: sysroot::Sysroot,
+pub(crate) struct System {
+    /// The deployment.
+    pub(crate) sysroot: Sysroot,
     grub: GrubImages,
-    root_fs: PathBuf,
-    esp: PathBuf,
 }
 
-impl Parts {
-    /// Makes them in the work directory.
-    pub(crate) fn make(source: &Source<'_>) -> Result<Self> {
-        let sysroot = sysroot::Sysroot::deploy(source, &base_kargs(source)?)?;
+impl System {
+    /// Deploys the commit in the work directory.
+    pub(crate) fn deploy(source: &Source<'_>) -> Result<Self> {
+        let sysroot = Sysroot::deploy(source, &base_kargs(source)?)?;
         let grub = GrubImages::make(source)?;
-        let root_fs = file_systems::root(source, &sysroot)?;
-        let esp = file_systems::esp(source, &grub)?;
-        Ok(Self { sysroot, grub, root_fs, esp })
+        Ok(Self { sysroot, grub })
+    }
+}
+
+/// The parts that all images of a commit share.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    system: &'a System,
+    root_fs: PathBuf,
+}
+
+impl<'a> Parts<'a> {
+    /// Makes them in the work directory.
+    pub(crate) fn make(source: &Source<'_>, system: &'a System) -> Result<Self> {
+        let root_fs = file_systems::root(source, &system.sysroot)?;
+        Ok(Self { system, root_fs })
     }
 
     /// Makes one image at `out`.
     pub(crate) fn image(&self, source: &Source<'_>, kind: Kind, out: &Path) -> Result<()> {
-        let boot = boot_partition::make(source, &self.sysroot, &self.grub, kind)?;
+        let boot = boot_partition::make(source, &self.system.sysroot, &self.system.grub, kind)?;
+        let esp = file_systems::esp(source, &self.system.grub, kind.sector())?;
         let raw = match kind {
-            Kind::Metal => out.to_owned(),
+            Kind::Metal | Kind::Metal4k => out.to_owned(),
             Kind::Qemu => source.work.join("qemu.raw"),
         };
         let size = match kind {
-            Kind::Metal => None,
+            Kind::Metal | Kind::Metal4k => None,
             Kind::Qemu => Some(source.config.image.size_gib * 1024),
         };
         let contents = partition_table::Contents {
-            bios: self.grub.bios.as_ref(),
-            esp: &self.esp,
+            // The boot code of BIOS machines reads sectors of 512 bytes only.
+            bios: self.system.grub.bios.as_ref().filter(|_| kind.sector() == SectorSize::Bytes512),
+            sector: kind.sector(),
+            esp: &esp,
             boot: &boot,
             root: &self.root_fs,
             note: &note(source),

@@ -18,9 +18,9 @@ use nestos_host::term::WithHint;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::SectorSize;
 use super::boot_loader::Bios;
 
-const SECTOR: u64 = 512;
 /// The smallest run of zeroes that becomes a hole.
 const BLOCK: usize = 64 * 1024;
 /// Room for the backup table at the end of the disk.
@@ -31,6 +31,8 @@ const TAIL_MIB: u64 = 1;
 pub(super) struct Contents<'a> {
     /// Boot code and core image for BIOS machines.
     pub(super) bios: Option<&'a Bios>,
+    /// Sectors of the disk that the image is for.
+    pub(super) sector: SectorSize,
     /// EFI system partition.
     pub(super) esp: &'a Path,
     /// Boot partition.
@@ -50,7 +52,8 @@ pub(super) fn write(
     contents: &Contents<'_>,
 ) -> Result<()> {
     let spans = spans(arch, contents)?;
-    let end = spans.last().map_or(0, |(_, first, length)| (first + length) * SECTOR / MIB);
+    let sector = contents.sector.bytes();
+    let end = spans.last().map_or(0, |(_, first, length)| (first + length) * sector / MIB);
     let mib = disk_mib.unwrap_or(end + TAIL_MIB);
     if mib < end + TAIL_MIB {
         return Err(anyhow!("the disk has {mib} MiB; its content needs {} MiB", end + TAIL_MIB))
@@ -69,7 +72,7 @@ pub(super) fn write(
         .open(out)
         .with_context(|| format!("cannot create {}", out.display()))?;
     file.set_len(mib * MIB).with_context(|| format!("cannot size {}", out.display()))?;
-    write_table(&mut file, mib * MIB, &spans)?;
+    write_table(&mut file, mib * MIB, contents.sector, &spans)?;
     for (partition, first, _) in &spans {
         let source = match partition.label {
             "EFI-SYSTEM" => contents.esp,
@@ -77,7 +80,7 @@ pub(super) fn write(
             "root" => contents.root,
             _ => continue,
         };
-        copy_sparse(source, &mut file, first * SECTOR)
+        copy_sparse(source, &mut file, first * sector)
             .with_context(|| format!("cannot copy {} into {}", source.display(), out.display()))?;
     }
     if let Some(bios) = contents.bios {
@@ -95,7 +98,8 @@ type Span = (nestos_formats::disk_layout::Partition, u64, u64);
 
 /// Returns each partition with its first sector and its length in sectors.
 fn spans(arch: Arch, contents: &Contents<'_>) -> Result<Vec<Span>> {
-    let mut first = MIB / SECTOR;
+    let sector = contents.sector.bytes();
+    let mut first = MIB / sector;
     let mut spans = Vec::new();
     for partition in partitions(arch) {
         let bytes = match partition.size {
@@ -104,20 +108,23 @@ fn spans(arch: Arch, contents: &Contents<'_>) -> Result<Vec<Span>> {
                 contents.root.metadata().context("the root file system is missing")?.len()
             }
         };
-        spans.push((partition, first, bytes / SECTOR));
-        first += bytes / SECTOR;
+        spans.push((partition, first, bytes / sector));
+        first += bytes / sector;
     }
     Ok(spans)
 }
 
-fn write_table(file: &mut File, size: u64, spans: &[Span]) -> Result<()> {
-    let sectors = u32::try_from(size / SECTOR - 1).unwrap_or(u32::MAX);
+fn write_table(file: &mut File, size: u64, sector: SectorSize, spans: &[Span]) -> Result<()> {
+    let sectors = u32::try_from(size / sector.bytes() - 1).unwrap_or(u32::MAX);
     ProtectiveMBR::with_lb_size(sectors)
         .overwrite_lba0(file)
         .map_err(|e| anyhow!("cannot write the protective MBR: {e}"))?;
     let mut disk = GptConfig::new()
         .writable(true)
-        .logical_block_size(LogicalBlockSize::Lb512)
+        .logical_block_size(match sector {
+            SectorSize::Bytes512 => LogicalBlockSize::Lb512,
+            SectorSize::Bytes4096 => LogicalBlockSize::Lb4096,
+        })
         .create_from_device(file, Some(IMAGE_DISK_GUID.parse()?))
         .map_err(|e| anyhow!("cannot create the partition table: {e}"))?;
     let mut table = BTreeMap::new();
@@ -186,7 +193,14 @@ mod tests {
         };
         let (esp, boot, root) = (file("esp", 127), file("boot", 384), file("root", 100));
         let note = ImageNote { title: "NestOS 1".to_owned(), ..ImageNote::default() };
-        let contents = Contents { bios: None, esp: &esp, boot: &boot, root: &root, note: &note };
+        let contents = Contents {
+            bios: None,
+            sector: SectorSize::Bytes512,
+            esp: &esp,
+            boot: &boot,
+            root: &root,
+            note: &note,
+        };
         let out = dir.path().join("disk");
         write(&out, Arch::X86_64, None, &contents).unwrap();
         let json = Cmd::new("sfdisk").arg("--json").arg(&out).output().unwrap();
@@ -225,7 +239,14 @@ mod tests {
         let root = dir.path().join("root");
         File::create(&root).unwrap().set_len(100 * MIB).unwrap();
         let note = ImageNote { title: "NestOS 1".to_owned(), ..ImageNote::default() };
-        let contents = Contents { bios: None, esp: &root, boot: &root, root: &root, note: &note };
+        let contents = Contents {
+            bios: None,
+            sector: SectorSize::Bytes512,
+            esp: &root,
+            boot: &root,
+            root: &root,
+            note: &note,
+        };
         let err = write(&dir.path().join("disk"), Arch::X86_64, Some(600), &contents).unwrap_err();
         let text = format!("{err:#}");
         assert!(text.contains("has 600 MiB; its content needs 614 MiB"), "{text}");

@@ -15,13 +15,13 @@ use super::Source;
 
 /// A deployed sysroot.
 #[derive(Debug)]
-pub(super) struct Sysroot {
+pub(crate) struct Sysroot {
     /// Content of the root partition; its `boot` is empty.
-    pub(super) root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Content of the boot partition.
-    pub(super) boot: PathBuf,
+    pub(crate) boot: PathBuf,
     /// The deployment's directory, relative to the root.
-    pub(super) deployment: String,
+    pub(crate) deployment: String,
 }
 
 impl Sysroot {
@@ -59,6 +59,34 @@ impl Sysroot {
             bail!("libostree made no {deployment}");
         }
         Ok(Self { root, boot, deployment })
+    }
+
+    /// Puts the boot directory into the root, for a system that runs from one read-only file system,
+    /// and returns the root's directory.
+    pub(crate) fn unite(self) -> Result<PathBuf> {
+        let boot = self.root.join("boot");
+        fs::remove_dir(&boot)
+            .and_then(|()| fs::rename(&self.boot, &boot))
+            .context("cannot move the boot directory back")?;
+        // A file system that is never writable need not be made read-only at boot.
+        ostree(&self.root.join("ostree/repo"), "config")
+            .args(["unset", "sysroot.readonly"])
+            .run()?;
+        Ok(self.root)
+    }
+
+    /// Returns the directory with the deployment's kernel and initramfs.
+    pub(crate) fn kernel_dir(&self) -> Result<PathBuf> {
+        let modules = self.root.join(&self.deployment).join("usr/lib/modules");
+        let list =
+            fs::read_dir(&modules).with_context(|| format!("cannot list {}", modules.display()))?;
+        for entry in list {
+            let dir = entry.with_context(|| format!("cannot list {}", modules.display()))?.path();
+            if dir.join("vmlinuz").is_file() {
+                return Ok(dir);
+            }
+        }
+        bail!("{} has no kernel", modules.display())
     }
 
     /// Returns the one boot entry's file and content in a copy of the boot directory.

@@ -41,7 +41,8 @@ pub(super) fn make(source: &Source<'_>, sysroot: &Sysroot, image: &str) -> Resul
     if let Some(features) = features(source.xfs_tools, &kernel(&deployment)?)? {
         mkfs = mkfs.args(["-c", &format!("options=/{FEATURES}/{features}")]);
     }
-    mkfs.args(["-m", &format!("uuid={IMAGE_ROOT_UUID}")])
+    // A disk with sectors of 4 KiB takes no file system with smaller ones; other disks take both.
+    mkfs.args(["-m", &format!("uuid={IMAGE_ROOT_UUID}"), "-s", "size=4096"])
         .args(["-p", &format!("{WORK}/sysroot"), &file])
         .run()
         .context("cannot make the root file system")?;
