@@ -40,8 +40,8 @@ build:
 
 MAN = $(DESTDIR)$(PREFIX)/share/man/man1
 SHARE = $(DESTDIR)$(PREFIX)/share
-DRACUT_MODULE = $(DESTDIR)$(PREFIX)/lib/dracut/modules.d/35nestos
-DRACUT_SCRIPTS := $(addprefix live-initramfs/dracut/35nestos/,module-setup.sh setfiles)
+DRACUT_MODULES = $(DESTDIR)$(PREFIX)/lib/dracut/modules.d
+DRACUT_SCRIPTS := 35nestos/module-setup.sh 35nestos/setfiles 35nestos-live/module-setup.sh
 
 # Completions of a shell into a file that everybody may read.
 completion = install -Dm644 /dev/null $(2) && $(RELEASE)/nestos-installer completion $(1) > $(2)
@@ -56,8 +56,9 @@ install: build
 	$(call completion,fish,$(SHARE)/fish/vendor_completions.d/nestos-installer.fish)
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/nestos/ignition/base.d live-initramfs/ignition/*.ign
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/dracut/dracut.conf.d live-initramfs/dracut/dracut.conf.d/*.conf
-	install -Dm644 -t $(DRACUT_MODULE) $(filter-out $(DRACUT_SCRIPTS),$(wildcard live-initramfs/dracut/35nestos/*))
-	install -Dm755 -t $(DRACUT_MODULE) $(DRACUT_SCRIPTS)
+	install -Dm644 -t $(DRACUT_MODULES)/35nestos live-initramfs/dracut/35nestos/*
+	install -Dm644 -t $(DRACUT_MODULES)/35nestos-live live-initramfs/dracut/35nestos-live/*
+	chmod 755 $(addprefix $(DRACUT_MODULES)/,$(DRACUT_SCRIPTS))
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system systemd-units/system/*
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system-preset systemd-units/system-preset/*
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/nestos-updater/config.d systemd-units/nestos-updater/config.d/*

@@ -2,13 +2,12 @@
 //! and what to do. A config may hold secrets, so only lines that report a failure are shown, cut to
 //! one screen line, with anything that looks like a password hash or a private key blotted out.
 
-use std::fs;
-use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 use nestos_host::cmd::Cmd;
+
+use crate::console;
 
 const LINES_PER_UNIT: usize = 12;
 const MAX_COLUMNS: usize = 240;
@@ -25,24 +24,10 @@ pub(crate) fn explain() -> Result<()> {
         entries.output().unwrap_or_default()
     };
     let reports: Vec<(&str, String)> = units.iter().map(|u| (*u, journal(u))).collect();
-    let text = explanation(&reports).replace('\n', "\r\n");
-    for console in
-        consoles(&fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default())
-    {
-        if let Ok(mut tty) = fs::File::options().write(true).open(Path::new("/dev").join(console)) {
-            // A console that takes no bytes cannot be told so.
-            drop(tty.write_all(text.as_bytes()));
-        }
-    }
+    console::write(&explanation(&reports));
     loop {
         std::thread::sleep(Duration::from_secs(3600));
     }
-}
-
-/// Returns the names of the kernel's consoles, `console` itself when none is listed.
-fn consoles(active: &str) -> Vec<&str> {
-    let names: Vec<&str> = active.split_whitespace().collect();
-    if names.is_empty() { vec!["console"] } else { names }
 }
 
 fn explanation(reports: &[(&str, String)]) -> String {
@@ -112,11 +97,5 @@ mod tests {
         assert!(text.contains("ERROR : bad hash [hidden] here"));
         assert!(!text.contains("$6$") && !text.contains("parsing config"));
         assert!(text.contains("ignition-validate"));
-    }
-
-    #[test]
-    fn every_active_console_is_used() {
-        assert_eq!(consoles("tty0 ttyS0\n"), ["tty0", "ttyS0"]);
-        assert_eq!(consoles(""), ["console"]);
     }
 }

@@ -18,14 +18,18 @@ const USER_CONFIG: &str = "/run/nestos/user.ign";
 pub(crate) fn set_up() -> Result<()> {
     fs::create_dir_all(MOUNT_POINT).with_context(|| format!("cannot create {MOUNT_POINT}"))?;
     Cmd::new("mount").args(["-o", "ro", BOOT_DEVICE, MOUNT_POINT]).run()?;
-    let copied = copy(Path::new(MOUNT_POINT), Path::new(USER_CONFIG));
+    let copied = copy(&Path::new(MOUNT_POINT).join("ignition/config.ign"));
     Cmd::new("umount").arg(MOUNT_POINT).run()?;
     copied
 }
 
-fn copy(boot: &Path, user_config: &Path) -> Result<()> {
-    let source = boot.join("ignition/config.ign");
-    let config = match fs::read(&source) {
+/// Copies the config at `source`, if there is one.
+pub(crate) fn copy(source: &Path) -> Result<()> {
+    copy_to(source, Path::new(USER_CONFIG))
+}
+
+fn copy_to(source: &Path, user_config: &Path) -> Result<()> {
+    let config = match fs::read(source) {
         Ok(config) => config,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", source.display())),
@@ -43,7 +47,7 @@ mod tests {
     #[test]
     fn a_boot_partition_without_a_config_is_fine() {
         let dir = tempfile::tempdir().unwrap();
-        copy(dir.path(), &dir.path().join("user.ign")).unwrap();
+        copy_to(&dir.path().join("config.ign"), &dir.path().join("user.ign")).unwrap();
         assert!(!dir.path().join("user.ign").exists());
     }
 
@@ -51,10 +55,9 @@ mod tests {
     fn the_config_is_handed_over_and_only_root_reads_it() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("ignition")).unwrap();
-        fs::write(dir.path().join("ignition/config.ign"), "{}").unwrap();
+        fs::write(dir.path().join("config.ign"), "{}").unwrap();
         let target = dir.path().join("lib/user.ign");
-        copy(dir.path(), &target).unwrap();
+        copy_to(&dir.path().join("config.ign"), &target).unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "{}");
         assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
     }

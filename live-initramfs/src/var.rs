@@ -23,12 +23,17 @@ const PREFIXES: [&str; 11] = [
     "/var/tmp",
 ];
 
-/// Bind-mounts the stateroot's var on `/sysroot/var` and creates its directories.
+/// Bind-mounts the stateroot's var on `/sysroot/var`.
 pub(crate) fn mount() -> Result<()> {
     let cmdline = std::fs::read_to_string("/proc/cmdline").context("cannot read /proc/cmdline")?;
     let stateroot = stateroot(&cmdline)?;
     let var = Path::new("/sysroot/sysroot/ostree/deploy").join(stateroot).join("var");
-    Cmd::new("mount").arg("--bind").arg(&var).arg("/sysroot/var").run()?;
+    Cmd::new("mount").arg("--bind").arg(&var).arg("/sysroot/var").run()
+}
+
+/// Creates the directories of what is mounted on `/sysroot/var`, which may be a file system that
+/// the config made.
+pub(crate) fn populate() -> Result<()> {
     let tmpfiles = Cmd::new("systemd-tmpfiles")
         .args(["--root=/sysroot", "--create", "--boot"])
         .args(PREFIXES.map(|p| format!("--prefix={p}")))

@@ -32,6 +32,11 @@ pub const ROOT_SQUASHFS: &str = "root.squashfs";
 pub const ROOT_SQUASHFS_AT: u64 = 124;
 /// The live system's Ignition config, in an initramfs.
 pub const CONFIG: &str = "config.ign";
+/// The program that the kernel starts, in a live initramfs: replaces the one of the initramfs for
+/// disks, to which it hands over. A script, because an archive of plain files can hold it.
+pub const INIT: &str = "init";
+/// Content of [`INIT`], which must be executable (mode 0755).
+pub const INIT_SCRIPT: &str = "#!/usr/lib/nestos/nestos-live init\n";
 /// Stands in a menu for the kernel arguments until the builder fills them in.
 pub const KARGS_PLACEHOLDER: &str = "@@KERNEL-ARGS@@";
 /// Most bytes of a volume's name.

@@ -75,16 +75,16 @@ install() {
 
     local unit
     for unit in nestos-setup-user-config nestos-network-up nestos-network-down nestos-new-uuids \
-        nestos-grow-root nestos-mount-var; do
+        nestos-grow-root nestos-mount-var nestos-populate-var; do
         inst_simple "$moddir/$unit.service" "$systemdsystemunitdir/$unit.service"
         mkdir -p "$initdir/$systemdsystemunitdir/ignition-complete.target.requires"
     done
-    for unit in nestos-setup-user-config nestos-new-uuids nestos-grow-root nestos-mount-var; do
+    for unit in nestos-setup-user-config nestos-new-uuids nestos-grow-root nestos-mount-var nestos-populate-var; do
         mkdir -p "$initdir/$systemdsystemunitdir/ignition-diskful.target.requires"
         ln_r "$systemdsystemunitdir/$unit.service" \
             "$systemdsystemunitdir/ignition-diskful.target.requires/$unit.service"
     done
-    for unit in nestos-network-up nestos-network-down; do
+    for unit in nestos-network-up nestos-network-down nestos-populate-var; do
         ln_r "$systemdsystemunitdir/$unit.service" \
             "$systemdsystemunitdir/ignition-complete.target.requires/$unit.service"
     done
