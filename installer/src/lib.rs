@@ -15,6 +15,7 @@ pub mod decode;
 pub mod digest;
 pub mod download;
 pub mod fetch;
+pub mod fiemap;
 pub mod findings;
 pub mod first_boot;
 pub mod install;

@@ -17,6 +17,12 @@ pub enum Layout {
     Json,
 }
 
+impl From<bool> for Layout {
+    fn from(json: bool) -> Self {
+        if json { Self::Json } else { Self::Table }
+    }
+}
+
 /// Prints what a stream offers.
 pub fn run(source: &StreamSource, layout: Layout, retries: Retries) -> Result<()> {
     let offer = source.load(retries)?;

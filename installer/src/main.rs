@@ -9,11 +9,10 @@ use clap::{CommandFactory, Parser};
 use nestos_host::cmd::Cmd;
 use nestos_host::exit::Exit;
 use nestos_host::{interrupt, term};
-use nestos_installer::cli::{Cli, Command, InstallArgs};
+use nestos_installer::cli::{Cli, Command, DevCommand, DevShowCommand, InstallArgs};
 use nestos_installer::install::post_process;
-use nestos_installer::list_stream::Layout;
 use nestos_installer::request::{InstallRequest, PostProcessRequest};
-use nestos_installer::{download, install, list_stream, man, options};
+use nestos_installer::{download, fiemap, install, list_stream, man, options};
 
 const NAME: &str = "nestos-installer";
 
@@ -22,8 +21,7 @@ fn main() -> ExitCode {
         Command::Install(args) => with_option_files(*args).and_then(run),
         Command::Download(args) => download::run(&(*args).into()),
         Command::ListStream(args) => {
-            let layout = if args.json { Layout::Json } else { Layout::Table };
-            list_stream::run(&args.from.source(), layout, args.fetch_retries)
+            list_stream::run(&args.from.source(), args.json.into(), args.fetch_retries)
         }
         Command::Completion(args) => {
             let mut script = Vec::new();
@@ -31,6 +29,7 @@ fn main() -> ExitCode {
             term::result(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
+        Command::Dev(command) => dev(command),
         Command::Man(args) => man::write(Cli::command(), &args.directory),
     };
     match done {
@@ -38,6 +37,14 @@ fn main() -> ExitCode {
         Err(e) => {
             term::error(&e);
             Exit::Failed.into()
+        }
+    }
+}
+
+fn dev(command: DevCommand) -> anyhow::Result<()> {
+    match command {
+        DevCommand::Show(DevShowCommand::Fiemap(args)) => {
+            fiemap::show(&args.path, args.json.into())
         }
     }
 }

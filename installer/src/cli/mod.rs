@@ -1,5 +1,6 @@
 //! The command line of `nestos-installer`: types only.
 
+mod dev;
 mod download;
 mod install;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use dev::{DevCommand, DevShowCommand, FiemapArgs};
 pub use download::{DownloadArgs, ListStreamArgs, StreamFrom};
 pub use install::{InstallArgs, ProgressStyle};
 
@@ -57,6 +59,9 @@ pub enum Command {
     /// For bash: nestos-installer completion bash >
     /// /usr/share/bash-completion/completions/nestos-installer
     Completion(CompletionArgs),
+    /// Examine live media, and what they are made of
+    #[command(subcommand, hide = true)]
+    Dev(DevCommand),
     /// Write the manual pages; for packagers
     #[command(hide = true)]
     Man(ManArgs),

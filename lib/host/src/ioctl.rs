@@ -1,5 +1,6 @@
-//! The one `unsafe` place: ioctls of block and loop devices, each behind a safe function that
-//! takes and returns values. Numbers and layouts are those of linux/fs.h and linux/loop.h.
+//! The one `unsafe` place: ioctls of files, block and loop devices, each behind a safe function
+//! that takes and returns values. Numbers and layouts are those of linux/fs.h, linux/fiemap.h and
+//! linux/loop.h.
 #![expect(unsafe_code, reason = "ioctls pass raw pointers; every caller outside is safe")]
 
 use std::fs::File;
@@ -12,13 +13,17 @@ use nix::libc::{self, c_int};
 const AUTOCLEAR: u32 = 4;
 
 mod raw {
-    use super::LoopConfig;
+    use super::{Fiemap, FiemapHead, LoopConfig};
     nix::ioctl_read!(blk_get_size64, 0x12, 114, u64);
     nix::ioctl_read_bad!(blk_get_sector_size, 0x1268, nix::libc::c_int);
     nix::ioctl_none!(blk_reread_partitions, 0x12, 95);
     nix::ioctl_write_ptr_bad!(blk_discard, 0x1277, [u64; 2]);
     nix::ioctl_none_bad!(loop_ctl_get_free, 0x4C82);
     nix::ioctl_write_ptr_bad!(loop_configure, 0x4C0A, LoopConfig);
+    // The number counts the structure without its extents.
+    const FIEMAP: nix::libc::c_ulong =
+        nix::request_code_readwrite!(b'f', 11, size_of::<FiemapHead>());
+    nix::ioctl_readwrite_bad!(fs_ioc_fiemap, FIEMAP, Fiemap);
 }
 
 /// `struct loop_config` with the embedded `struct loop_info64` spelled out.
@@ -41,6 +46,39 @@ struct LoopConfig {
     init: [u64; 2],
     reserved: [u64; 8],
 }
+
+/// `struct fiemap` without its extents.
+#[repr(C)]
+struct FiemapHead {
+    start: u64,
+    length: u64,
+    flags: u32,
+    mapped_extents: u32,
+    extent_count: u32,
+    reserved: u32,
+}
+
+/// `struct fiemap` with as many extents as are asked for at once.
+#[repr(C)]
+struct Fiemap {
+    head: FiemapHead,
+    extents: [FiemapExtent; EXTENTS],
+}
+
+/// `struct fiemap_extent`.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub(crate) struct FiemapExtent {
+    pub(crate) logical: u64,
+    pub(crate) physical: u64,
+    pub(crate) length: u64,
+    reserved: [u64; 2],
+    pub(crate) flags: u32,
+    reserved_too: [u32; 3],
+}
+
+/// Extents that are asked for at once.
+const EXTENTS: usize = 64;
 
 /// The part of a file that a loop device shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +156,25 @@ pub(crate) fn configure_loop(device: &File, backing: &File, window: Window) -> R
     unsafe { raw::loop_configure(device.as_raw_fd(), &raw const config) }.map(drop)
 }
 
+/// Returns where on its file system a file lies from byte `start` on (`FS_IOC_FIEMAP`): its first
+/// extents, none after the last.
+pub(crate) fn extents(file: &File, start: u64) -> Result<Vec<FiemapExtent>, Errno> {
+    let head = FiemapHead {
+        start,
+        length: u64::MAX - start,
+        flags: 0,
+        mapped_extents: 0,
+        extent_count: u32::try_from(EXTENTS).unwrap_or(0),
+        reserved: 0,
+    };
+    let mut map = Fiemap { head, extents: [FiemapExtent::default(); EXTENTS] };
+    // SAFETY: the descriptor is open for the call, and the kernel writes the structure and at most
+    // the number of extents that it is told of.
+    unsafe { raw::fs_ioc_fiemap(file.as_raw_fd(), &raw mut map) }?;
+    let count = usize::try_from(map.head.mapped_extents).unwrap_or(EXTENTS);
+    Ok(map.extents.iter().take(count).copied().collect())
+}
+
 /// Returns a copy of a descriptor that the caller of this program left open; `EBADF` if none is.
 pub fn inherited(number: RawFd) -> Result<File, Errno> {
     // SAFETY: fcntl(2) checks the number, and the copy it returns belongs to nobody else.
@@ -134,5 +191,11 @@ mod tests {
     #[test]
     fn the_loop_structure_has_the_kernel_size() {
         assert_eq!(size_of::<LoopConfig>(), 304);
+    }
+
+    #[test]
+    fn the_extent_structures_have_the_kernel_sizes() {
+        assert_eq!((size_of::<FiemapHead>(), size_of::<FiemapExtent>()), (32, 56));
+        assert_eq!(size_of::<Fiemap>(), 32 + EXTENTS * 56);
     }
 }

@@ -9,6 +9,7 @@ mod disk_io;
 pub mod disk_use;
 pub mod disks;
 pub mod exit;
+pub mod extents;
 pub mod gpt_disk;
 pub mod interrupt;
 mod ioctl;

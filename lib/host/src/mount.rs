@@ -25,11 +25,50 @@ pub fn inside<T: Send>(
     fstype: &str,
     edit: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
+    let how = How { device, fstype, flags: MsFlags::empty(), options: None };
+    apart(how, edit)
+}
+
+/// Does the same without changing the file system: not even its journal is replayed. `look` may
+/// start threads, which see what it sees.
+pub fn inside_read_only<T: Send>(
+    device: &Path,
+    fstype: ReadOnly,
+    look: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let (fstype, options) = match fstype {
+        ReadOnly::Ext4 => ("ext4", "noload"),
+        // A copy of a file system may be mounted at the same time.
+        ReadOnly::Xfs => ("xfs", "norecovery,nouuid"),
+    };
+    let how = How { device, fstype, flags: MsFlags::MS_RDONLY, options: Some(options) };
+    apart(how, look)
+}
+
+/// File systems that can be mounted without changing them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// ext4.
+    Ext4,
+    /// XFS.
+    Xfs,
+}
+
+struct How<'a> {
+    device: &'a Path,
+    fstype: &'a str,
+    flags: MsFlags,
+    options: Option<&'a str>,
+}
+
+fn apart<T: Send>(how: How<'_>, edit: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let device = how.device;
     let dir = tempfile::Builder::new().prefix("nestos-mount-").tempdir()?;
     thread::scope(|scope| {
         // unshare(CLONE_NEWNS) gives this thread alone its own root and mount table.
-        let worker = scope.spawn(|| in_namespace(device, fstype, dir.path(), edit));
-        worker.join().unwrap_or_else(|_panic| Err(anyhow!("editing {} failed", device.display())))
+        let worker = scope.spawn(|| in_namespace(&how, dir.path(), edit));
+        let failed = |_panic| Err(anyhow!("working in {} failed", device.display()));
+        worker.join().unwrap_or_else(failed)
     })
 }
 
@@ -61,18 +100,12 @@ fn private_namespace() -> Result<()> {
         .context("cannot make the mounts private")
 }
 
-fn in_namespace<T>(
-    device: &Path,
-    fstype: &str,
-    dir: &Path,
-    edit: impl FnOnce() -> Result<T>,
-) -> Result<T> {
+fn in_namespace<T>(how: &How<'_>, dir: &Path, edit: impl FnOnce() -> Result<T>) -> Result<T> {
     private_namespace()?;
-    let none = None::<&str>;
     let outside = File::open("/").context("cannot open /")?;
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some(device), dir, Some(fstype), flags, none)
-        .with_context(|| format!("cannot mount {} as {fstype}", device.display()))?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | how.flags;
+    mount(Some(how.device), dir, Some(how.fstype), flags, how.options)
+        .with_context(|| format!("cannot mount {} as {}", how.device.display(), how.fstype))?;
     let edited = chroot(dir)
         .and_then(|()| nix::unistd::chdir("/"))
         .with_context(|| format!("cannot enter {}", dir.display()))
