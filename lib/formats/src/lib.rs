@@ -8,6 +8,7 @@ pub mod command_line;
 pub mod console;
 pub mod cpio;
 pub mod disk_layout;
+pub mod efi_boot;
 pub mod image_note;
 pub mod image_ref;
 pub mod kargs;

@@ -1,8 +1,9 @@
-//! The one `unsafe` place: ioctls of files, block and loop devices, each behind a safe function
-//! that takes and returns values. Numbers and layouts are those of linux/fs.h, linux/fiemap.h and
-//! linux/loop.h.
+//! The one `unsafe` place: ioctls of files, block, loop and SCSI devices, and what else takes
+//! pointers, each behind a safe function that takes and returns values. Numbers and layouts are
+//! those of linux/fs.h, linux/fiemap.h, linux/loop.h and scsi/sg.h.
 #![expect(unsafe_code, reason = "ioctls pass raw pointers; every caller outside is safe")]
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
@@ -24,6 +25,7 @@ mod raw {
     const FIEMAP: nix::libc::c_ulong =
         nix::request_code_readwrite!(b'f', 11, size_of::<FiemapHead>());
     nix::ioctl_readwrite_bad!(fs_ioc_fiemap, FIEMAP, Fiemap);
+    nix::ioctl_readwrite_bad!(sg_io, 0x2285, super::SgIo);
 }
 
 /// `struct loop_config` with the embedded `struct loop_info64` spelled out.
@@ -79,6 +81,33 @@ pub(crate) struct FiemapExtent {
 
 /// Extents that are asked for at once.
 const EXTENTS: usize = 64;
+
+/// `struct sg_io_hdr`.
+#[repr(C)]
+struct SgIo {
+    interface_id: c_int,
+    direction: c_int,
+    command_len: u8,
+    max_sense_len: u8,
+    iovec_count: u16,
+    data_len: u32,
+    data: *mut libc::c_void,
+    command: *mut u8,
+    sense: *mut u8,
+    timeout: u32,
+    flags: u32,
+    pack_id: c_int,
+    user: *mut libc::c_void,
+    status: u8,
+    masked_status: u8,
+    message_status: u8,
+    sense_len: u8,
+    host_status: u16,
+    driver_status: u16,
+    residual: c_int,
+    duration: u32,
+    info: u32,
+}
 
 /// The part of a file that a loop device shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +204,67 @@ pub(crate) fn extents(file: &File, start: u64) -> Result<Vec<FiemapExtent>, Errn
     Ok(map.extents.iter().take(count).copied().collect())
 }
 
+/// Sends a SCSI command of six bytes that moves no data (`SG_IO`).
+pub(crate) fn scsi_command(device: &File, command: [u8; 6]) -> Result<(), Errno> {
+    const NO_DATA: c_int = -1;
+    const SECONDS: u32 = 20;
+    let (mut command, mut sense) = (command, [0_u8; 32]);
+    let mut request = SgIo {
+        interface_id: c_int::from(b'S'),
+        direction: NO_DATA,
+        command_len: 6,
+        max_sense_len: 32,
+        iovec_count: 0,
+        data_len: 0,
+        data: std::ptr::null_mut(),
+        command: command.as_mut_ptr(),
+        sense: sense.as_mut_ptr(),
+        timeout: SECONDS * 1000,
+        flags: 0,
+        pack_id: 0,
+        user: std::ptr::null_mut(),
+        status: 0,
+        masked_status: 0,
+        message_status: 0,
+        sense_len: 0,
+        host_status: 0,
+        driver_status: 0,
+        residual: 0,
+        duration: 0,
+        info: 0,
+    };
+    // SAFETY: the descriptor is open for the call, the layout is that of struct sg_io_hdr, and both
+    // buffers have the lengths that it names and outlive the call.
+    unsafe { raw::sg_io(device.as_raw_fd(), &raw mut request) }?;
+    let done = request.status == 0 && request.host_status == 0;
+    if done { Ok(()) } else { Err(Errno::EIO) }
+}
+
+/// Loads a kernel to be started instead of the firmware (`kexec_file_load`).
+pub(crate) fn load_kernel(kernel: &File, initrd: &File, line: &CStr) -> Result<(), Errno> {
+    let bytes = line.to_bytes_with_nul();
+    // SAFETY: both descriptors are open for the call, and the kernel reads the command line with
+    // its NUL from a buffer of that length.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_kexec_file_load,
+            libc::c_long::from(kernel.as_raw_fd()),
+            libc::c_long::from(initrd.as_raw_fd()),
+            bytes.len(),
+            bytes.as_ptr(),
+            0_usize,
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
+/// Keeps all memory of this program in RAM: its own code may be on a medium that goes away.
+pub(crate) fn stay_in_memory() -> Result<(), Errno> {
+    // SAFETY: the call takes no pointers.
+    let done = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) };
+    Errno::result(done).map(drop)
+}
+
 /// Returns a copy of a descriptor that the caller of this program left open; `EBADF` if none is.
 pub fn inherited(number: RawFd) -> Result<File, Errno> {
     // SAFETY: fcntl(2) checks the number, and the copy it returns belongs to nobody else.
@@ -197,5 +287,10 @@ mod tests {
     fn the_extent_structures_have_the_kernel_sizes() {
         assert_eq!((size_of::<FiemapHead>(), size_of::<FiemapExtent>()), (32, 56));
         assert_eq!(size_of::<Fiemap>(), 32 + EXTENTS * 56);
+    }
+
+    #[test]
+    fn the_scsi_structure_has_the_kernel_size() {
+        assert_eq!(size_of::<SgIo>(), 88);
     }
 }

@@ -13,8 +13,10 @@ pub mod extents;
 pub mod gpt_disk;
 pub mod interrupt;
 mod ioctl;
+pub mod kexec;
 pub mod loopdev;
 pub mod mount;
+pub mod optical;
 pub mod secrecy;
 pub mod term;
 #[cfg(test)]
