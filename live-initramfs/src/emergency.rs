@@ -14,29 +14,33 @@ const MAX_COLUMNS: usize = 240;
 
 /// Prints the explanation on every console and then waits for ever.
 pub(crate) fn explain() -> Result<()> {
-    let failed = Cmd::new("systemctl")
-        .args(["list-units", "--failed", "--plain", "--no-legend", "--full"])
-        .output()
-        .unwrap_or_default();
-    let units: Vec<&str> = failed.lines().filter_map(|l| l.split_whitespace().next()).collect();
-    let journal = |unit: &str| {
-        let entries = Cmd::new("journalctl").args(["-b", "-o", "cat", "--no-pager", "-u", unit]);
-        entries.output().unwrap_or_default()
-    };
-    let reports: Vec<(&str, String)> = units.iter().map(|u| (*u, journal(u))).collect();
-    console::write(&explanation(&reports));
+    console::write(&explanation(&failed_units()));
     loop {
         std::thread::sleep(Duration::from_secs(3600));
     }
 }
 
-fn explanation(reports: &[(&str, String)]) -> String {
+/// Returns the units that failed, with the lines of their journal that say why.
+pub(crate) fn failed_units() -> Vec<(String, Vec<String>)> {
+    let failed = Cmd::new("systemctl")
+        .args(["list-units", "--failed", "--plain", "--no-legend", "--full"])
+        .output()
+        .unwrap_or_default();
+    let units = failed.lines().filter_map(|l| l.split_whitespace().next());
+    let journal = |unit: &str| {
+        let entries = Cmd::new("journalctl").args(["-b", "-o", "cat", "--no-pager", "-u", unit]);
+        telling_lines(&entries.output().unwrap_or_default())
+    };
+    units.map(|unit| (unit.to_owned(), journal(unit))).collect()
+}
+
+fn explanation(reports: &[(String, Vec<String>)]) -> String {
     let mut text = String::from(
         "\n\n==================== NestOS: the boot stopped in the initramfs ====================\n",
     );
-    for (unit, journal) in reports {
+    for (unit, lines) in reports {
         text.push_str(&format!("\nFailed unit: {unit}\n"));
-        for line in telling_lines(journal) {
+        for line in lines {
             text.push_str(&format!("    {line}\n"));
         }
     }
@@ -89,7 +93,8 @@ mod tests {
                        config: {\"ignition\":{\"version\":\"3.3.0\"},\"passwordHash\":\"$6$s\"}\n\
                        CRITICAL : failed to fetch config: unsupported config version\n\
                        ERROR : bad hash $6$salt$abcdef here\n";
-        let text = explanation(&[("ignition-fetch-offline.service", journal.to_owned())]);
+        let unit = "ignition-fetch-offline.service".to_owned();
+        let text = explanation(&[(unit, telling_lines(journal))]);
         assert!(text.contains("Failed unit: ignition-fetch-offline.service"));
         assert!(
             text.contains("    CRITICAL : failed to fetch config: unsupported config version\n")

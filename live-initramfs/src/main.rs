@@ -1,4 +1,5 @@
-//! Does the work of the initramfs units in `live-initramfs/dracut`: each unit runs one subcommand.
+//! Does the work of the initramfs units in `live-initramfs/dracut`, and of the units of a live
+//! system in `systemd-units`: each unit runs one subcommand.
 //! Under other names the program is what systemd and Ignition look for under those.
 
 use std::ffi::OsString;
@@ -13,12 +14,13 @@ use nestos_host::term;
 mod console;
 mod disk;
 mod emergency;
+mod inst;
 mod live;
 mod network;
 mod user_config;
 mod var;
 
-/// Initramfs steps of a NestOS boot; started by units, not by hand
+/// Steps of a NestOS boot; started by units, not by hand
 #[derive(Debug, Parser)]
 #[command(name = "nestos-live", version)]
 struct Args {
@@ -64,6 +66,9 @@ enum Step {
     LiveReleaseVar,
     /// Succeed in a live system (Ignition calls this as is-live-image)
     IsLive,
+    /// Install without a person, and greet one
+    #[command(subcommand)]
+    Inst(inst::Step),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -91,12 +96,14 @@ fn main() -> ExitCode {
 /// Puts the subcommand behind a name that stands for one.
 fn by_name(mut args: Vec<OsString>) -> Vec<OsString> {
     let name = args.first().and_then(|arg| Path::new(arg).file_name()?.to_str());
-    let step = match name {
-        Some("nestos-live-generator") => "generate",
-        Some("is-live-image") => "is-live",
+    let step: &[&str] = match name {
+        Some("nestos-live-generator") => &["generate"],
+        Some("is-live-image") => &["is-live"],
+        Some("nestos-installer-generator") => &["inst", "generate"],
+        Some("nestos-eject") => &["inst", "eject"],
         _ => return args,
     };
-    args.insert(1, step.into());
+    args.splice(1..1, step.iter().map(OsString::from));
     args
 }
 
@@ -121,6 +128,7 @@ fn step(step: &Step) -> Result<Exit> {
             let live = live::Image::find(Path::new("/"))?.is_some();
             return Ok(if live { Exit::Done } else { Exit::Failed });
         }
+        Step::Inst(step) => inst::run(step),
     }?;
     Ok(Exit::Done)
 }
