@@ -25,6 +25,7 @@ mod xfs;
 
 pub(crate) use boot_loader::{CoreImage, GrubImages};
 pub(crate) use esp::fill as fill_esp;
+pub(crate) use partition_table::guid_of;
 pub(crate) use sysroot::Sysroot;
 pub(crate) use xfs::is_able as makes_xfs_from_directory;
 

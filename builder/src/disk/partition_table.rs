@@ -94,6 +94,14 @@ pub(super) fn write(
     file.sync_all().with_context(|| format!("cannot write {}", out.display()))
 }
 
+/// Same inputs, same bytes: a GUID follows from what it names.
+pub(crate) fn guid_of(name: &str) -> Uuid {
+    let digest = Sha256::digest(name);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
 type Span = (nestos_formats::disk_layout::Partition, u64, u64);
 
 /// Returns each partition with its first sector and its length in sectors.
@@ -136,7 +144,7 @@ fn write_table(file: &mut File, size: u64, sector: SectorSize, spans: &[Span]) -
                     guid: partition.type_guid.parse()?,
                     os: OperatingSystem::None,
                 },
-                part_guid: partition_guid(partition.label),
+                part_guid: guid_of(&format!("nestos partition {}", partition.label)),
                 first_lba: *first,
                 last_lba: first + length - 1,
                 flags: 0,
@@ -147,14 +155,6 @@ fn write_table(file: &mut File, size: u64, sector: SectorSize, spans: &[Span]) -
     disk.update_partitions(table).map_err(|e| anyhow!("cannot fill the partition table: {e}"))?;
     disk.write().map_err(|e| anyhow!("cannot write the partition table: {e}"))?;
     Ok(())
-}
-
-/// Same inputs, same bytes: a partition's GUID follows from its label.
-fn partition_guid(label: &str) -> Uuid {
-    let digest = Sha256::digest(format!("nestos partition {label}"));
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 /// Copies a file to an offset and leaves runs of zeroes as holes.

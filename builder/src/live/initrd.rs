@@ -7,12 +7,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use flate2::{Compression, GzBuilder};
 use nestos_formats::cpio;
-use nestos_formats::live_media::Flavour;
+use nestos_formats::live_media::{Flavour, INIT, INIT_SCRIPT};
 use nestos_formats::stream_hash::StreamHash;
 
 use super::features::features;
 
 const MODE: u32 = 0o644;
+const PROGRAM_MODE: u32 = 0o755;
 
 /// Writes the initramfs for a build and the rootfs with these digests.
 pub(crate) fn write(initramfs: &Path, build: &str, rootfs: &StreamHash, out: &Path) -> Result<()> {
@@ -37,6 +38,7 @@ fn stamps(build: &str, rootfs: &StreamHash) -> Result<Vec<u8>> {
         (of.initrd_features().as_str(), MODE, features.as_bytes()),
         (of.initrd_stamp().as_str(), MODE, build.as_bytes()),
         (of.want_rootfs().as_str(), MODE, rootfs.as_bytes()),
+        (INIT, PROGRAM_MODE, INIT_SCRIPT.as_bytes()),
     ])?;
     // Of the formats that every kernel unpacks.
     let mut packed = GzBuilder::new().write(Vec::new(), Compression::best());
@@ -72,7 +74,8 @@ mod tests {
             [
                 "etc/nestos/features.json",
                 "etc/nestos-live-initramfs",
-                "etc/nestos-live-want-rootfs"
+                "etc/nestos-live-want-rootfs",
+                "init",
             ]
         );
         assert!(files[0].1.contains("\"installer-config\": true"));

@@ -90,12 +90,14 @@ impl Tree {
 
     /// Makes the ISO.
     pub(crate) fn make(&self, out: &Path) -> Result<()> {
+        let guid = disk::guid_of(&format!("nestos live medium {}", self.label));
         let mut cmd = Cmd::new("xorriso")
             .when_missing("install the package xorriso")
             .args(["-as", "mkisofs", "-quiet", "-iso-level", "3", "-r", "-J", "-joliet-long"])
             .args(["-V", &self.label])
             .arg(format!("--modification-date={}00", self.time))
             .args(["--set_all_file_dates", &format!("{}00", self.time)])
+            .args(["--gpt_disk_guid", &guid.to_string()])
             .args(["-c", CATALOG]);
         if self.arch == Arch::X86_64 {
             cmd = cmd

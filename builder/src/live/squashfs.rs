@@ -8,6 +8,17 @@ use anyhow::{Context, Result};
 use nestos_host::cmd::Cmd;
 
 use super::Effort;
+use crate::chroot::confined;
+
+/// Makes the tree read-only for the command that follows. mksquashfs takes two names for links of
+/// one file only while all of its times stay what they were, and reading a symbolic link sets one.
+const UNTOUCHED: &str = r#"
+set -e
+mount --bind "$1" "$1"
+mount -o remount,bind,ro,noatime "$1"
+shift
+exec "$@"
+"#;
 
 /// Larger blocks compress better and take longer to read one file from.
 const BLOCK: &str = "131072";
@@ -19,8 +30,12 @@ pub(crate) fn make(root: &Path, work: &Path, effort: Effort) -> Result<PathBuf> 
         Effort::Fast => "3",
         Effort::Thorough => "15",
     };
-    Cmd::new("mksquashfs")
-        .when_missing("install the package squashfs-tools")
+    require()?;
+    confined(&["--net"])
+        .named("mksquashfs")
+        .args(["sh", "-c", UNTOUCHED, "nosa"])
+        .arg(root)
+        .arg("mksquashfs")
         .arg(root)
         .arg(&file)
         .args(["-comp", "zstd", "-Xcompression-level", level, "-b", BLOCK])
@@ -28,4 +43,10 @@ pub(crate) fn make(root: &Path, work: &Path, effort: Effort) -> Result<PathBuf> 
         .run()
         .with_context(|| format!("cannot make {}", file.display()))?;
     Ok(file)
+}
+
+/// Fails with advice where the program is missing, which the shell cannot give.
+fn require() -> Result<()> {
+    let asked = Cmd::new("mksquashfs").when_missing("install the package squashfs-tools");
+    asked.arg("-version").finish().map(drop)
 }
