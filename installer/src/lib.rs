@@ -23,6 +23,7 @@ pub mod list_stream;
 pub mod live;
 pub mod man;
 pub mod options;
+pub mod osmet;
 pub mod progress;
 pub mod read_back;
 pub mod recreated;

@@ -9,10 +9,12 @@ use clap::{CommandFactory, Parser};
 use nestos_host::cmd::Cmd;
 use nestos_host::exit::Exit;
 use nestos_host::{interrupt, term};
-use nestos_installer::cli::{Cli, Command, DevCommand, DevShowCommand, InstallArgs};
+use nestos_installer::cli::{
+    Cli, Command, DevCommand, DevExtractCommand, DevShowCommand, InstallArgs, PackCommand,
+};
 use nestos_installer::install::post_process;
 use nestos_installer::request::{InstallRequest, PostProcessRequest};
-use nestos_installer::{download, fiemap, install, list_stream, man, options};
+use nestos_installer::{download, fiemap, install, list_stream, man, options, osmet};
 
 const NAME: &str = "nestos-installer";
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
             term::result(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
+        Command::Pack(command) => pack(command),
         Command::Dev(command) => dev(command),
         Command::Man(args) => man::write(Cli::command(), &args.directory),
     };
@@ -41,10 +44,19 @@ fn main() -> ExitCode {
     }
 }
 
+fn pack(command: PackCommand) -> anyhow::Result<()> {
+    match command {
+        PackCommand::Osmet(args) => osmet::pack(&args.into()),
+    }
+}
+
 fn dev(command: DevCommand) -> anyhow::Result<()> {
     match command {
         DevCommand::Show(DevShowCommand::Fiemap(args)) => {
             fiemap::show(&args.path, args.json.into())
+        }
+        DevCommand::Extract(DevExtractCommand::Osmet(args)) => {
+            osmet::extract(&args.osmet, &args.repository, &args.to)
         }
     }
 }

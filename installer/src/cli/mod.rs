@@ -3,15 +3,17 @@
 mod dev;
 mod download;
 mod install;
+mod pack;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use dev::{DevCommand, DevShowCommand, FiemapArgs};
+pub use dev::{DevCommand, DevExtractCommand, DevShowCommand, ExtractOsmetArgs, FiemapArgs};
 pub use download::{DownloadArgs, ListStreamArgs, StreamFrom};
 pub use install::{InstallArgs, ProgressStyle};
+pub use pack::{PackCommand, PackOsmetArgs};
 
 /// Install NestOS on a disk
 ///
@@ -59,6 +61,9 @@ pub enum Command {
     /// For bash: nestos-installer completion bash >
     /// /usr/share/bash-completion/completions/nestos-installer
     Completion(CompletionArgs),
+    /// Make parts of live media; for builders
+    #[command(subcommand, hide = true)]
+    Pack(PackCommand),
     /// Examine live media, and what they are made of
     #[command(subcommand, hide = true)]
     Dev(DevCommand),
