@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::boot::BootEdits;
 use crate::digest::Digest;
 use crate::fetch::{self, Retries};
+use crate::live::LiveSystem;
 use crate::progress::Audience;
 use crate::saved::Filter;
 use crate::selector::DeviceSpec;
@@ -29,14 +30,25 @@ pub enum ImageSource {
     File(PathBuf),
     /// A web server.
     Url(Url),
-    /// The file that the running live medium offers.
+    /// A file of the live system that is running.
     Live(PathBuf),
+    /// Put together from the objects of the live system that is running.
+    Rebuilt {
+        /// What describes the image.
+        osmet: PathBuf,
+        /// The objects.
+        repository: PathBuf,
+        /// What the image's digest has to be.
+        digest: Digest,
+    },
 }
 
 impl fmt::Display for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) | Self::Live(path) => path.display().fmt(f),
+            Self::File(path) | Self::Live(path) | Self::Rebuilt { osmet: path, .. } => {
+                path.display().fmt(f)
+            }
             Self::Url(url) => fetch::shown(url).fmt(f),
         }
     }
@@ -52,16 +64,16 @@ pub enum ImageChoice {
     /// The newest of a stream.
     Stream(StreamSource),
     /// The live medium's own.
-    Live,
+    Live(LiveSystem),
     /// The live medium's own; where there is none, the newest of a stream.
-    LiveOrStream(StreamSource),
+    LiveOrStream(LiveSystem, StreamSource),
 }
 
 impl ImageChoice {
     /// Takes a file or an address that was given, else the live medium's image.
     pub fn given_or_live(file: Option<PathBuf>, url: Option<Url>) -> Result<Self> {
         let given = file.map(Self::File).or(url.map(Self::Url));
-        given.map_or_else(|| Ok(Self::LiveOrStream(stable()?)), Ok)
+        given.map_or_else(|| Ok(Self::LiveOrStream(LiveSystem::running(), stable()?)), Ok)
     }
 }
 

@@ -105,6 +105,10 @@ pub struct InstallArgs {
     #[arg(long, conflicts_with = "stream", help_heading = "Image")]
     pub offline: bool,
 
+    /// Root directory of the live system, for tests
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub live_root: Option<PathBuf>,
+
     /// Digest of the image file as stored: sha256:HEX
     ///
     /// The image is refused, and the disk left unbootable, when the bytes that

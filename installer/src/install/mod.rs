@@ -133,7 +133,7 @@ fn prepare(request: InstallRequest, mode: Mode) -> Result<Prepared> {
         boot::check_editable()?;
     }
     // Nothing of what uses a disk is ended for an image that is not there.
-    check_image(&request.image, &request.proof)?;
+    check_image(&request.image, request.architecture, &request.proof)?;
     let disk = target::claim(&request, mode)?;
     let origin = Origin::find(&request, &disk)?;
     let image = &origin.source;
@@ -172,7 +172,7 @@ fn prepare(request: InstallRequest, mode: Mode) -> Result<Prepared> {
         disk: DiskPlan::of(&disk, &layout, wipe.as_ref())?,
         image: ImagePlan {
             source: image.to_string(),
-            compression: compression.to_string(),
+            compression: origin.stored_as().map_or_else(|| compression.to_string(), str::to_owned),
             size: table.disk_size(),
             note,
             partitions: table.partitions().iter().map(PartitionPlan::from).collect(),

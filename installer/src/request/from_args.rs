@@ -16,6 +16,7 @@ use crate::cli::{InstallArgs, ProgressStyle};
 use crate::config::{CheckedConfig, ConfigSource, Loading};
 use crate::fetch;
 use crate::first_boot::NetworkSettings;
+use crate::live::LiveSystem;
 use crate::progress::{Audience, Events};
 use crate::saved::Filter;
 
@@ -74,9 +75,10 @@ fn image(args: &InstallArgs) -> Result<ImageChoice> {
         stream.name = name.clone();
         return Ok(ImageChoice::Stream(stream));
     }
+    let live = args.live_root.as_deref().map_or_else(LiveSystem::running, LiveSystem::at);
     match ImageChoice::given_or_live(args.image_file.clone(), args.image_url.clone())? {
-        ImageChoice::LiveOrStream(_) if args.offline => Ok(ImageChoice::Live),
-        ImageChoice::LiveOrStream(_) => Ok(ImageChoice::LiveOrStream(stream)),
+        ImageChoice::LiveOrStream(..) if args.offline => Ok(ImageChoice::Live(live)),
+        ImageChoice::LiveOrStream(..) => Ok(ImageChoice::LiveOrStream(live, stream)),
         given => Ok(given),
     }
 }

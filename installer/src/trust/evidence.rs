@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::signature::SIGNATURE_FILE_LIMIT;
+use crate::digest::Digest;
 
 /// What a signature's name adds to that of its image, the usual one first.
 pub const SIGNATURE_SUFFIXES: [&str; 2] = [".sig", ".asc"];
@@ -16,6 +17,8 @@ pub const SIGNATURE_SUFFIXES: [&str; 2] = [".sig", ".asc"];
 pub enum Evidence {
     /// The image belongs to the live medium that is running: it needs nothing else.
     LiveMedium,
+    /// The live medium that is running says how to put the image together, and its digest.
+    Rebuilt(Digest),
     /// A file with signatures.
     Found {
         /// Where it was: a path or an address, for messages.

@@ -67,6 +67,10 @@ pub fn settle(
                 (Err(e), None) => Err(e),
             };
         }
+        (Evidence::Rebuilt(own), Some(given)) if *own != given => {
+            bail!("--image-digest asks for {given}, but the live medium has the image {own}");
+        }
+        (Evidence::Rebuilt(own), _) => Trust::Rebuilt(*own),
         (_, Some(digest)) => Trust::Digest(digest),
         (Evidence::LiveMedium, None) => Trust::LiveMedium,
         (Evidence::Missing { places }, None) => settle_missing(places, policy)?,

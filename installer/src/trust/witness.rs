@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
+use nestos_host::term::WithHint;
 use serde::Serialize;
 
 use super::hashes::Hashes;
@@ -19,6 +20,8 @@ pub enum Trust {
     Signed(Signed),
     /// The image belongs to the system that is running.
     LiveMedium,
+    /// The image is put together from the system that is running, and has this digest.
+    Rebuilt(Digest),
     /// Nothing: accepted with `--insecure`.
     Insecure,
     /// Nothing: accepted with `--insecure`, but the stream it comes from states this digest.
@@ -104,6 +107,14 @@ impl Witness {
         let expected = match &self.trust {
             Trust::Digest(expected) | Trust::Stated(expected) => Some(*expected),
             Trust::Signed(signed) => signed.digest(),
+            Trust::Rebuilt(stated) if *stated != digest => {
+                return Err(anyhow!(
+                    "the image that was put together has the digest {digest}, but the live medium \
+                     says {stated}"
+                ))
+                .hint("the live medium is damaged: check it, or write it anew");
+            }
+            Trust::Rebuilt(_) => None,
             Trust::LiveMedium | Trust::Insecure => None,
         };
         if let Some(expected) = expected.filter(|expected| *expected != digest) {
@@ -112,7 +123,7 @@ impl Witness {
         let vouched = match self.trust {
             Trust::Signed(signed) => Vouched::Signatures { by: signed.check(&self.hashes)? },
             Trust::Digest(_) => Vouched::Digest,
-            Trust::LiveMedium => Vouched::LiveMedium,
+            Trust::LiveMedium | Trust::Rebuilt(_) => Vouched::LiveMedium,
             Trust::Insecure | Trust::Stated(_) => Vouched::Nothing,
         };
         Ok(Verified { digest, vouched })

@@ -142,7 +142,8 @@ fn prepare(args: &WizardArgs, choice: Choice, asker: &mut Asker) -> Result<Optio
         unsigned: args.insecure.into(),
         keyring: args.keyring.clone(),
     };
-    install::check_image(&image, &proof)?;
+    let architecture = Arch::of_this_program();
+    install::check_image(&image, architecture, &proof)?;
 
     if let Some(path) = &args.save_answers {
         answers::check_writable(path)?;
@@ -172,7 +173,7 @@ fn prepare(args: &WizardArgs, choice: Choice, asker: &mut Asker) -> Result<Optio
         device: DeviceSpec::Path(plan.target.path),
         image,
         proof,
-        architecture: Arch::of_this_program(),
+        architecture,
         boot,
         retries,
         handling: Handling::default(),
