@@ -28,6 +28,7 @@ pub mod progress;
 pub mod read_back;
 pub mod recreated;
 pub mod request;
+pub mod restart;
 pub mod saved;
 pub mod selector;
 pub mod source;

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
-use nestos_host::cmd::Cmd;
 use nestos_host::exit::Exit;
 use nestos_host::{interrupt, term};
 use nestos_installer::cli::{
@@ -14,7 +13,7 @@ use nestos_installer::cli::{
 };
 use nestos_installer::install::post_process;
 use nestos_installer::request::{InstallRequest, PostProcessRequest};
-use nestos_installer::{download, fiemap, install, list_stream, man, options, osmet};
+use nestos_installer::{download, fiemap, install, list_stream, man, options, osmet, restart};
 
 const NAME: &str = "nestos-installer";
 
@@ -67,7 +66,8 @@ fn with_option_files(args: InstallArgs) -> anyhow::Result<InstallArgs> {
         return Ok(args);
     }
     let given: Vec<OsString> = env::args_os().collect();
-    let all = options::expand(&given, &args.config_file, args.device.is_some())?;
+    let all = options::expand(&given, &args.config_file, args.device.is_some())
+        .context("cannot install; no disk was touched")?;
     match Cli::parse_from(all).command {
         Command::Install(args) => Ok(*args),
         other => anyhow::bail!("option files are for install, not for {other:?}"),
@@ -82,15 +82,18 @@ fn run(args: InstallArgs) -> anyhow::Result<()> {
     }
     if args.post_process_only {
         post_process::run(&PostProcessRequest::try_from(args)?)?;
+        return if reboot { restart::reboot() } else { Ok(()) };
+    }
+    let request = InstallRequest::try_from(args)?;
+    if dry_run {
+        return install::check(request);
+    }
+    let report = install::run(request)?;
+    if reboot {
+        restart::into(report.disk())
+    } else if report.is_on_a_disk() {
+        restart::offer(report.disk())
     } else {
-        let request = InstallRequest::try_from(args)?;
-        if dry_run {
-            return install::check(request);
-        }
-        install::run(request)?;
+        Ok(())
     }
-    if !reboot {
-        return Ok(());
-    }
-    Cmd::new("systemctl").arg("reboot").run().context("NestOS is installed, but cannot reboot")
 }

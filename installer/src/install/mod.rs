@@ -87,7 +87,7 @@ pub fn check(mut request: InstallRequest) -> Result<()> {
 }
 
 /// Installs. On failure, the error says whether the disk was touched.
-pub fn run(mut request: InstallRequest) -> Result<()> {
+pub fn run(mut request: InstallRequest) -> Result<Report> {
     let output = std::mem::take(&mut request.output);
     let installed = install(request, &output);
     match &installed {
@@ -97,7 +97,8 @@ pub fn run(mut request: InstallRequest) -> Result<()> {
     let report = installed?;
     report
         .write(output.report.as_ref())
-        .context("NestOS is installed, but the report could not be written")
+        .context("NestOS is installed, but the report could not be written")?;
+    Ok(report)
 }
 
 fn install(request: InstallRequest, output: &Output) -> Result<Report> {

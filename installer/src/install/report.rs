@@ -41,6 +41,16 @@ pub enum Outcome {
 }
 
 impl Report {
+    /// Returns the disk.
+    pub fn disk(&self) -> &Path {
+        Path::new(&self.plan.disk.path)
+    }
+
+    /// Returns whether the disk is one: a file that stands for a disk has no sectors of its own.
+    pub fn is_on_a_disk(&self) -> bool {
+        self.plan.disk.sector_size.is_some()
+    }
+
     /// Writes the report to where it was asked for.
     pub fn write(&self, to: Option<&PathBuf>) -> Result<()> {
         let Some(path) = to else { return Ok(()) };

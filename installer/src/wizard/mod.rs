@@ -89,7 +89,7 @@ pub fn run(args: WizardArgs) -> Result<Outcome> {
         explained(install::check(request), lang)?;
         return Ok(Outcome::Installed);
     }
-    explained(install::run(request), lang)?;
+    let report = explained(install::run(request), lang)?;
     if args.no_reboot {
         asker.note(say!(
             lang,
@@ -101,7 +101,7 @@ pub fn run(args: WizardArgs) -> Result<Outcome> {
     asker.note(say!(lang, "NestOS is installed.", "NestOS 安装完成。"));
     // Who is not there to answer is not there to press a key either.
     let watching = args.answers.is_none() && asker.is_person();
-    reboot::reboot(watching.then_some(&asker))?;
+    reboot::reboot(watching.then_some(&asker), report.disk())?;
     Ok(Outcome::Installed)
 }
 

@@ -2,9 +2,9 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use nestos_host::cmd::Cmd;
 use nestos_host::term;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,12 +14,13 @@ use nix::unistd::read;
 use super::ask::Asker;
 use super::lang::say;
 use super::tty::{self, Mode};
+use crate::restart;
 
 /// Seconds to think it over.
 const SECONDS: u32 = 10;
 
-/// Reboots, or does not if a key is pressed in time.
-pub(super) fn reboot(asker: Option<&Asker>) -> Result<()> {
+/// Reboots into the system on `disk`, or does not if a key is pressed in time.
+pub(super) fn reboot(asker: Option<&Asker>, disk: &Path) -> Result<()> {
     if let Some(asker) = asker.filter(|a| a.is_person())
         && key_pressed(asker)?
     {
@@ -30,8 +31,7 @@ pub(super) fn reboot(asker: Option<&Asker>) -> Result<()> {
         ));
         return Ok(());
     }
-    Cmd::new("systemctl").arg("reboot").run().context("NestOS is installed, but cannot reboot")?;
-    Ok(())
+    restart::into(disk)
 }
 
 /// Counts down and returns whether a key was pressed; Ctrl-C is one.
