@@ -239,6 +239,24 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_describes_every_argument_and_no_other() {
+        for manual in
+            [include_str!("../../../docs/live.md"), include_str!("../../../docs/live.zh-CN.md")]
+        {
+            let mut rows: Vec<&str> = manual
+                .lines()
+                .filter_map(|line| line.strip_prefix("| `nestos.inst")?.split('`').next())
+                .map(|rest| rest.trim_start_matches('.'))
+                .collect();
+            let name = |name: &'static str| name.trim_start_matches("inst").trim_start_matches('.');
+            let mut names: Vec<&str> = ARGUMENTS.iter().map(|(n, _)| name(n)).collect();
+            rows.sort_unstable();
+            names.sort_unstable();
+            assert_eq!(rows, names);
+        }
+    }
+
+    #[test]
     fn what_happens_afterwards_is_decided_by_flags() {
         for (text, expected) in [
             ("", Afterwards::Reboot),
