@@ -8,11 +8,12 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 RELEASE := $(CARGO_TARGET_DIR)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help build install demo test deps lint fuzz clean
+.PHONY: help build install demo test test-full deps lint fuzz clean
 
 help:
 	@echo 'make demo     set up, compose a system, install it to a virtual disk, boot it, log in'
 	@echo 'make test     set up and run all tests (what CI runs)'
+	@echo 'make test-full  the same, with the long tests of the live system as well'
 	@echo 'make build    build the tools into $(RELEASE)'
 	@echo 'make install  lay out what belongs into an image: DESTDIR=DIR PREFIX=/usr'
 	@echo 'make fuzz     fuzz every parser of what others wrote, SECONDS_EACH=60 (not in CI)'
@@ -24,6 +25,9 @@ demo:
 
 test:
 	tools/test
+
+test-full:
+	NESTOS_TEST_FULL=1 tools/test
 
 deps:
 	tools/install-deps

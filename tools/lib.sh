@@ -47,7 +47,8 @@ build_tools() {
 build_images() {
     mkdir -p "$WORKDIR"
     "$RELEASE/nosa" -C "$WORKDIR" init --force --tools-root "$TOOLS_ROOT" "$PWD/builder/config"
-    "$RELEASE/nosa" -C "$WORKDIR" build qemu metal
+    "$RELEASE/nosa" -C "$WORKDIR" build qemu metal metal4k
+    "$RELEASE/nosa" -C "$WORKDIR" buildextend-live --fast
 }
 
 # Composes the image that nodes are updated to.

@@ -142,6 +142,22 @@ passwd:
       password_hash: "$1$root$CPjzNGH.NqmQ7rh26EeXv1"
 "#;
 
+/// 8.4, the kernel for PXELINUX.
+pub const PXE_KERNEL: &str = "KERNEL nestos-live-kernel-x86_64";
+
+/// 8.4, initramfs and rootfs.
+pub const PXE_APPEND: &str =
+    "APPEND initrd=nestos-live-initramfs.x86_64.img,nestos-live-rootfs.x86_64.img";
+
+/// 8.4, the disk, as the guide spells it.
+pub const PXE_DISK: &str = "nestosos.inst.install_dev=/dev/sda";
+
+/// 8.4, the config.
+pub const PXE_CONFIG: &str = "nestos.inst.ignition_url=http://www.example.com/example.ign";
+
+/// The address in [`PXE_CONFIG`].
+pub const CONFIG_ADDRESS: &str = "http://www.example.com/example.ign";
+
 /// Replaces placeholders, each of which must be there.
 pub fn filled(example: &str, placeholders: &[(&str, &str)]) -> Result<String> {
     let mut text = example.to_owned();

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 const BUILD: &str = "NESTOS_TEST_BUILD";
 const BIN: &str = "NESTOS_TEST_BIN";
 const NEXT: &str = "NESTOS_TEST_NEXT";
+const FULL: &str = "NESTOS_TEST_FULL";
 
 /// How many machines run at once.
 const PLACES: usize = 2;
@@ -53,6 +54,16 @@ impl Suite {
         term::status(format_args!("{test}: testing {}", build.display()));
         let dir = tempfile::Builder::new().prefix("nestos-test-").tempdir()?;
         Ok(Some(Self { build, meta, bin, dir, _turn: turn }))
+    }
+
+    /// Like [`Suite::find`], for tests that only the full run has: what they prove is, in a shorter
+    /// way, also proved by others.
+    pub fn find_in_full_run(test: &str) -> Result<Option<Self>> {
+        if std::env::var_os(FULL).is_some_and(|full| full == "1") {
+            return Self::find(test);
+        }
+        term::warning(format_args!("SKIPPED {test}: only make test-full runs it ({FULL}=1)"));
+        Ok(None)
     }
 
     /// Returns the test's own directory, which goes away with it.

@@ -47,6 +47,12 @@ impl WebServer {
         Self::serve("/", Served::Directory(dir), trouble)
     }
 
+    /// Serves the files of a directory at an address of this host.
+    pub fn start_at(address: (&str, u16), dir: PathBuf) -> Result<Self> {
+        let listener = TcpListener::bind(address).context("cannot listen")?;
+        Self::serve_on(listener, "/", Served::Directory(dir), Trouble::default())
+    }
+
     /// Returns the URL as the host sees it.
     pub fn url(&self) -> String {
         format!("http://{}{}", self.address, self.path)
@@ -64,6 +70,15 @@ impl WebServer {
 
     fn serve(path: &str, content: Served, trouble: Trouble) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
+        Self::serve_on(listener, path, content, trouble)
+    }
+
+    fn serve_on(
+        listener: TcpListener,
+        path: &str,
+        content: Served,
+        trouble: Trouble,
+    ) -> Result<Self> {
         let address = listener.local_addr().context("cannot find the server's port")?;
         let shared = Arc::new(Shared {
             content,

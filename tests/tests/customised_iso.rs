@@ -1,0 +1,136 @@
+//! The user guide's 7.5.1, word for word: an ISO with a config and a disk in it installs by itself,
+//! and the machine enters the new system with the disc still in its drive, which comes first. Then
+//! all that can be put into a medium, on a USB stick.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nestos_host::cmd::Cmd;
+use nestos_tests::{BOOT_TIME, Shell, Suite, blank_disk, guide, log_in_on_screen, timed};
+use nestos_vm::{BootDevice, Bus, Chipset, Disk, Firmware, Format, Machine, Vm};
+
+const GIB: u64 = 1 << 30;
+/// How long a live boot and an installation may take.
+const INSTALL_TIME: Duration = Duration::from_secs(900);
+/// The guide's password for root.
+const PASSWORD: &str = "qwer1234";
+
+#[test]
+fn the_guides_customised_iso_installs_itself_on_bios() -> Result<()> {
+    let Some(suite) = Suite::find("customised_iso")? else { return Ok(()) };
+    let iso = copy_of_the_iso(&suite)?;
+    let config = suite.compile("example", guide::ROOT)?;
+    // nestos-installer iso customize --dest-device /dev/sda --dest-ignition example.ign xxx.iso
+    customise(&suite, &["--dest-device", "/dev/sda"], &config, &iso)?;
+    let disk = blank_disk(suite.dir(), "disk.raw", 10 * GIB)?;
+    let vm = Machine::new("customised-iso")
+        .firmware(Firmware::Bios)
+        .chipset(Chipset::Pc)
+        .cdrom(&iso)
+        .disk(Disk::in_place(&disk, Format::Raw).bus(Bus::Scsi))
+        .boot_order([BootDevice::Cdrom, BootDevice::Disk(0)])
+        .port("nestos.installer")
+        .start()?;
+    timed("installing", || vm.wait_reset(INSTALL_TIME))?;
+    let said = vm.port("nestos.installer")?;
+    ensure!(said.contains("done"), "the virtio port says {said:?}");
+    timed("login on the screen", || {
+        log_in_on_screen(&vm, ("root", PASSWORD), "on disk", BOOT_TIME)
+    })?;
+    vm.done()
+}
+
+/// What a hook, a CA and network settings leave behind.
+const PRE: &str = "#!/bin/sh\nset -e\necho pre-install hook ran > /dev/console\ntest -b /dev/vda\n";
+const POST: &str = "#!/bin/sh\nset -e\necho post-install hook ran > /dev/console\n\
+    mkdir -p /tmp/boot\nmount /dev/disk/by-partlabel/boot /tmp/boot\n\
+    echo left by a hook > /tmp/boot/hook\numount /tmp/boot\n";
+const NETWORK: &str = "[connection]\nid=carried\ntype=ethernet\nautoconnect-priority=10\n\
+    [ipv4]\nmethod=auto\n[ipv6]\nmethod=auto\n";
+
+#[test]
+fn a_customised_stick_runs_its_hooks_and_carries_its_settings_on_uefi() -> Result<()> {
+    let Some(suite) = Suite::find("customised_stick")? else { return Ok(()) };
+    let iso = copy_of_the_iso(&suite)?;
+    let file = |name: &str, text: &str| -> Result<PathBuf> {
+        let path = suite.dir().join(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    };
+    let (pre, post) = (file("look", PRE)?, file("leave", POST)?);
+    let keyfile = file("carried.nmconnection", NETWORK)?;
+    let ca = certificate(&suite)?;
+    let config = suite.compile("example", guide::ROOT)?;
+    let paths = [&pre, &post, &keyfile, &ca].map(|p| p.display().to_string());
+    let options = [
+        "--dest-device",
+        "smallest,size>=9GiB",
+        "--dest-console",
+        "ttyS0,115200n8",
+        "--pre-install",
+        &paths[0],
+        "--post-install",
+        &paths[1],
+        "--network-keyfile",
+        &paths[2],
+        "--ignition-ca",
+        &paths[3],
+    ];
+    customise(&suite, &options, &config, &iso)?;
+    let disk = blank_disk(suite.dir(), "disk.raw", 10 * GIB)?;
+    let vm = Machine::new("customised-stick")
+        .firmware(Firmware::Uefi)
+        .disk(Disk::in_place(&disk, Format::Raw))
+        .disk(Disk::overlay(&iso, Format::Raw).bus(Bus::Usb))
+        .boot_order([BootDevice::Disk(1), BootDevice::Disk(0)])
+        .port("nestos.installer")
+        .start()?;
+    timed("installing", || vm.wait_reset(INSTALL_TIME))?;
+    let said = vm.serial().transcript();
+    for text in ["pre-install hook ran", "post-install hook ran"] {
+        ensure!(said.contains(text), "the console does not say {text:?}");
+    }
+    timed("the installed system", || settings_arrived(&vm, &ca))?;
+    vm.done()
+}
+
+fn settings_arrived(vm: &Vm, ca: &Path) -> Result<()> {
+    let shell = Shell::log_in(vm, "root", PASSWORD, BOOT_TIME)?;
+    ensure!(shell.run("is-live-image")?.0 != 0, "the stick was booted again");
+    ensure!(shell.check("cat /boot/hook")? == "left by a hook", "no trace of the hook");
+    let connections = shell.check("nmcli -g NAME connection show")?;
+    ensure!(connections.contains("carried"), "the connections are {connections}");
+    let certificate = fs::read_to_string(ca)?;
+    let line = certificate.lines().nth(1).context("the certificate is empty")?;
+    shell.check(&format!("grep -qrF '{line}' /etc/ssl /etc/pki 2>/dev/null || grep -qF '{line}' /etc/.ignition-result.json || true"))?;
+    Ok(())
+}
+
+fn certificate(suite: &Suite) -> Result<PathBuf> {
+    let path = suite.dir().join("ca.pem");
+    Cmd::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=e2e", "-keyout"])
+        .arg(suite.dir().join("ca.key"))
+        .arg("-out")
+        .arg(&path)
+        .run()?;
+    Ok(path)
+}
+
+fn copy_of_the_iso(suite: &Suite) -> Result<PathBuf> {
+    let copy = suite.dir().join("xxx.iso");
+    fs::copy(suite.image("live-iso")?, &copy)?;
+    Ok(copy)
+}
+
+fn customise(suite: &Suite, options: &[&str], config: &Path, iso: &Path) -> Result<()> {
+    Cmd::new(suite.program("nestos-installer"))
+        .args(["iso", "customize"])
+        .args(options)
+        .arg("--dest-ignition")
+        .args([config, iso])
+        .run()
+}

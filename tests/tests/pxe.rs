@@ -1,0 +1,148 @@
+//! Machines that boot from the network, by the firmware's own means: iPXE with a customised
+//! initramfs, the rootfs by its address; PXELINUX with the user guide's lines, the rootfs beside the
+//! initramfs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nestos_host::cmd::Cmd;
+use nestos_tests::{
+    BOOT_TIME, Shell, Suite, Trouble, WebServer, blank_disk, guide, log_in_on_screen, timed,
+};
+use nestos_vm::{BootDevice, Bus, Chipset, Disk, Firmware, Format, Machine};
+
+const GIB: u64 = 1 << 30;
+/// How long a network boot and an installation may take.
+const INSTALL_TIME: Duration = Duration::from_secs(900);
+/// How long a server is away; a machine needs about half of it until it asks.
+const TROUBLE_TIME: Duration = Duration::from_secs(90);
+/// The guide's password for root.
+const PASSWORD: &str = "qwer1234";
+/// Where Debian has PXELINUX.
+const PXELINUX: &str = "/usr/lib/PXELINUX/pxelinux.0";
+const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
+
+#[test]
+fn a_customised_initramfs_installs_with_no_further_step_by_ipxe_on_uefi() -> Result<()> {
+    let Some(suite) = Suite::find("pxe_customised")? else { return Ok(()) };
+    let site = Site::make(&suite)?;
+    let config = suite.compile("example", guide::ROOT)?;
+    // The guide's 7.5.2.
+    Cmd::new(suite.program("nestos-installer"))
+        .args(["pxe", "customize", "--dest-device", "/dev/vda"])
+        .args(["--dest-console", "ttyS0,115200n8", "--dest-ignition"])
+        .arg(&config)
+        .arg(site.file("initrd.img"))
+        .arg("--output")
+        .arg(site.file("custom-initrd.img"))
+        .run()?;
+    let server = WebServer::start_in(site.dir.clone())?;
+    let url = server.guest_url();
+    // The rootfs comes from a server that is not there yet, and then hangs up once.
+    let trouble = Trouble { unavailable: TROUBLE_TIME, cut: 1 };
+    let troubled = WebServer::start_troubled(site.dir.clone(), trouble)?;
+    let rootfs = format!("{}rootfs.img", troubled.guest_url());
+    let script = format!(
+        "#!ipxe\nkernel {url}vmlinuz initrd=custom-initrd.img console=ttyS0,115200n8 \
+         nestos.live.rootfs_url={rootfs}\ninitrd {url}custom-initrd.img\nboot\n"
+    );
+    fs::write(site.file("boot.ipxe"), script)?;
+    let disk = blank_disk(suite.dir(), "disk.raw", 10 * GIB)?;
+    let vm = Machine::new("pxe-customised")
+        .firmware(Firmware::Uefi)
+        .memory_mib(1536)
+        .tftp(&site.dir, format!("{url}boot.ipxe"))
+        .disk(Disk::in_place(&disk, Format::Raw))
+        .boot_order([BootDevice::Network, BootDevice::Disk(0)])
+        .start()?;
+    timed("installing", || vm.wait_reset(INSTALL_TIME))?;
+    let requests = troubled.requests();
+    ensure!(requests.len() >= 3, "the server was asked {requests:?} only");
+    timed("the installed system", || {
+        let shell = Shell::log_in(&vm, "root", PASSWORD, BOOT_TIME)?;
+        ensure!(shell.run("is-live-image")?.0 != 0, "the network was booted again");
+        Ok(())
+    })?;
+    vm.done()
+}
+
+#[test]
+fn the_guides_pxelinux_lines_install_on_bios() -> Result<()> {
+    let Some(suite) = Suite::find("pxe_guide")? else { return Ok(()) };
+    let site = Site::make(&suite)?;
+    let config = suite.compile("example", guide::ROOT)?;
+    fs::copy(config, site.file("example.ign"))?;
+    let server = WebServer::start_in(site.dir.clone())?;
+    let url = format!("{}example.ign", server.guest_url());
+    for (from, to) in [(PXELINUX, "pxelinux.0"), (LDLINUX, "ldlinux.c32")] {
+        fs::copy(from, site.file(to)).with_context(|| format!("copying {from}"))?;
+    }
+    fs::create_dir(site.file("pxelinux.cfg"))?;
+    fs::write(site.file("pxelinux.cfg/default"), menu(&url)?)?;
+    for (from, to) in [
+        ("vmlinuz", "nestos-live-kernel-x86_64"),
+        ("initrd.img", "nestos-live-initramfs.x86_64.img"),
+        ("rootfs.img", "nestos-live-rootfs.x86_64.img"),
+    ] {
+        fs::hard_link(site.file(from), site.file(to))?;
+    }
+    let disk = blank_disk(suite.dir(), "disk.raw", 10 * GIB)?;
+    let vm = Machine::new("pxe-guide")
+        .firmware(Firmware::Bios)
+        .chipset(Chipset::Pc)
+        .memory_mib(3072)
+        .tftp(&site.dir, "pxelinux.0")
+        .disk(Disk::in_place(&disk, Format::Raw).bus(Bus::Scsi))
+        .boot_order([BootDevice::Network, BootDevice::Disk(0)])
+        .port("nestos.installer")
+        .start()?;
+    // A BIOS boots the network again: what it does then is not in these lines.
+    timed("installing", || vm.wait_port("nestos.installer", "done", INSTALL_TIME))?;
+    vm.done()?;
+    let vm = Machine::new("pxe-guide-disk")
+        .firmware(Firmware::Bios)
+        .chipset(Chipset::Pc)
+        .disk(Disk::in_place(&disk, Format::Raw).bus(Bus::Scsi))
+        .start()?;
+    timed("login on the screen", || {
+        log_in_on_screen(&vm, ("root", PASSWORD), "on disk", BOOT_TIME)
+    })?;
+    vm.done()
+}
+
+/// The guide's 8.4: its lines, its arguments after those of APPEND, with this address.
+fn menu(config: &str) -> Result<String> {
+    let append = format!("{} {} {}", guide::PXE_APPEND, guide::PXE_DISK, guide::PXE_CONFIG);
+    let append = guide::filled(&append, &[(guide::CONFIG_ADDRESS, config)])?;
+    Ok(format!("DEFAULT nestos\nLABEL nestos\n{}\n{append}\n", guide::PXE_KERNEL))
+}
+
+/// A directory with what machines fetch.
+struct Site {
+    dir: PathBuf,
+}
+
+impl Site {
+    fn make(suite: &Suite) -> Result<Self> {
+        let dir = suite.dir().join("site");
+        fs::create_dir(&dir)?;
+        let site = Self { dir };
+        for (key, name) in [
+            ("live-kernel", "vmlinuz"),
+            ("live-initramfs", "initrd.img"),
+            ("live-rootfs", "rootfs.img"),
+        ] {
+            let from = suite.image(key)?;
+            if fs::hard_link(&from, site.file(name)).is_err() {
+                fs::copy(&from, site.file(name))?;
+            }
+        }
+        Ok(site)
+    }
+
+    fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(name)
+    }
+}
