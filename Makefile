@@ -42,6 +42,7 @@ clean:
 build:
 	cargo build --release --locked --workspace
 
+GENERATORS = $(DESTDIR)$(PREFIX)/lib/systemd/system-generators
 MAN = $(DESTDIR)$(PREFIX)/share/man/man1
 SHARE = $(DESTDIR)$(PREFIX)/share
 DRACUT_MODULES = $(DESTDIR)$(PREFIX)/lib/dracut/modules.d
@@ -54,6 +55,7 @@ completion = install -Dm644 /dev/null $(2) && $(RELEASE)/nestos-installer comple
 install: build
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/nestos-installer $(RELEASE)/installnestos $(RELEASE)/butane $(RELEASE)/nestos-updater
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib/nestos $(RELEASE)/nestos-live
+	install -d $(GENERATORS) && ln -sfn ../../nestos/nestos-live $(GENERATORS)/nestos-installer-generator
 	$(RELEASE)/nestos-installer man -C $(MAN) && $(RELEASE)/installnestos --man $(MAN) && $(RELEASE)/butane --man $(MAN) && $(RELEASE)/nestos-updater man $(MAN)
 	$(call completion,bash,$(SHARE)/bash-completion/completions/nestos-installer)
 	$(call completion,zsh,$(SHARE)/zsh/site-functions/_nestos-installer)
