@@ -17,6 +17,7 @@ mod judge;
 mod keyrings;
 mod manual;
 mod option_files;
+mod osmet;
 mod release;
 mod resume;
 mod saved;

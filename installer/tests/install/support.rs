@@ -41,7 +41,13 @@ pub(crate) fn make_image(sector: LogicalBlockSize, entry: &str) -> Vec<u8> {
     let path = dir.path().join("image");
     let mut file = File::create_new(&path).unwrap();
     file.set_len(IMAGE_SIZE).unwrap();
-    write_table(&path, sector);
+    let partitions = [
+        (1, "BIOS-BOOT", MIB, MIB),
+        (2, "EFI-SYSTEM", 22 * MIB, MIB),
+        (3, "boot", BOOT_AT, BOOT_LEN),
+        (4, "root", ROOT_AT, 12 * MIB),
+    ];
+    write_table(&path, IMAGE_SIZE, sector, &partitions);
     file.seek(SeekFrom::Start(MIB)).unwrap();
     file.write_all(b"GRUB core").unwrap();
     file.seek(SeekFrom::Start(BOOT_AT)).unwrap();
@@ -52,27 +58,28 @@ pub(crate) fn make_image(sector: LogicalBlockSize, entry: &str) -> Vec<u8> {
     fs::read(&path).unwrap()
 }
 
-fn write_table(path: &Path, sector: LogicalBlockSize) {
+/// Writes the table of an image of `size` bytes: number, name, start and length of partitions.
+pub(crate) fn write_table(
+    path: &Path,
+    size: u64,
+    sector: LogicalBlockSize,
+    partitions: &[(u32, &str, u64, u64)],
+) {
     let device = File::options().read(true).write(true).open(path).unwrap();
     let guid = nestos_formats::disk_layout::IMAGE_DISK_GUID.parse().unwrap();
     let config = GptConfig::new().writable(true).logical_block_size(sector);
     let mut disk = config.create_from_device(device, Some(guid)).unwrap();
     let lba = |bytes: u64| bytes / sector.as_u64();
     let kind = gpt::partition_types::LINUX_FS;
-    for (id, name, at, length) in [
-        (1, "BIOS-BOOT", MIB, MIB),
-        (2, "EFI-SYSTEM", 22 * MIB, MIB),
-        (3, "boot", BOOT_AT, BOOT_LEN),
-        (4, "root", ROOT_AT, 12 * MIB),
-    ] {
-        disk.add_partition_at(name, id, lba(at), lba(length), kind.clone(), 0).unwrap();
+    for (id, name, at, length) in partitions {
+        disk.add_partition_at(name, *id, lba(*at), lba(*length), kind.clone(), 0).unwrap();
     }
     let mut device = disk.write().unwrap();
-    let sectors = u32::try_from(lba(IMAGE_SIZE) - 1).unwrap();
+    let sectors = u32::try_from(lba(size) - 1).unwrap();
     ProtectiveMBR::with_lb_size(sectors).overwrite_lba0(&mut device).unwrap();
 }
 
-fn boot_filesystem(dir: &Path, entry: &str) -> Vec<u8> {
+pub(crate) fn boot_filesystem(dir: &Path, entry: &str) -> Vec<u8> {
     let tree = dir.join("boot");
     let write = |path: &str, text: &str| {
         let path = tree.join(path);

@@ -119,11 +119,10 @@ fn common(source: &Source, one: u64, other: u64, most: u64) -> Result<u64> {
     while same < most {
         let ours = read(source, one + same..one + most, &mut buffers.0)?;
         let theirs = read(source, other + same..other + most, &mut buffers.1)?;
-        let here = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
-        same += here as u64;
-        if here < ours.len() {
-            break;
+        if ours != theirs {
+            return Ok(same + ours.iter().zip(theirs).take_while(|(a, b)| a == b).count() as u64);
         }
+        same += ours.len() as u64;
     }
     Ok(same)
 }
