@@ -34,7 +34,7 @@ const DAMAGED: Case = Case {
         let middle = file.metadata()?.len() / 2;
         Ok(file.write_all_at(b"damage", middle)?)
     },
-    says: &["rootfs.img", "does not match"],
+    says: &["rootfs.img", "stream hash names"],
 };
 
 const NO_SUCH_DISK: Case = Case {
