@@ -43,6 +43,7 @@ build:
 	cargo build --release --locked --workspace
 
 GENERATORS = $(DESTDIR)$(PREFIX)/lib/systemd/system-generators
+SHUTDOWN = $(DESTDIR)$(PREFIX)/lib/systemd/system-shutdown
 MAN = $(DESTDIR)$(PREFIX)/share/man/man1
 SHARE = $(DESTDIR)$(PREFIX)/share
 DRACUT_MODULES = $(DESTDIR)$(PREFIX)/lib/dracut/modules.d
@@ -56,6 +57,7 @@ install: build
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/nestos-installer $(RELEASE)/installnestos $(RELEASE)/butane $(RELEASE)/nestos-updater
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib/nestos $(RELEASE)/nestos-live
 	install -d $(GENERATORS) && ln -sfn ../../nestos/nestos-live $(GENERATORS)/nestos-installer-generator
+	install -d $(SHUTDOWN) && ln -sfn ../../nestos/nestos-live $(SHUTDOWN)/nestos-eject
 	$(RELEASE)/nestos-installer man -C $(MAN) && $(RELEASE)/installnestos --man $(MAN) && $(RELEASE)/butane --man $(MAN) && $(RELEASE)/nestos-updater man $(MAN)
 	$(call completion,bash,$(SHARE)/bash-completion/completions/nestos-installer)
 	$(call completion,zsh,$(SHARE)/zsh/site-functions/_nestos-installer)
