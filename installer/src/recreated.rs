@@ -54,7 +54,7 @@ fn children(config: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Returns the content of a resource that carries it in its URL (RFC 2397).
-fn inline(resource: &Value) -> Option<Vec<u8>> {
+pub(crate) fn inline(resource: &Value) -> Option<Vec<u8>> {
     let (kind, text) = resource["source"].as_str()?.strip_prefix("data:")?.split_once(',')?;
     let bytes: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
     let bytes = if kind.ends_with(";base64") { BASE64.decode(bytes).ok()? } else { bytes };

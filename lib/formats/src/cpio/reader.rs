@@ -9,7 +9,7 @@ const FIELDS: usize = 13;
 /// What a header says of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Its path, without a leading `/` or `./`.
+    /// Its path, without a leading `./`.
     pub path: String,
     /// Type and permissions.
     pub mode: u32,
@@ -70,7 +70,7 @@ impl<R: Read> Reader<R> {
             return Ok(None);
         }
         self.content = u64::from(size);
-        let path = path.trim_start_matches("./").trim_start_matches('/').to_owned();
+        let path = path.trim_start_matches("./").to_owned();
         Ok(Some(Member { path, mode, size: u64::from(size) }))
     }
 
