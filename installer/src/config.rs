@@ -1,6 +1,7 @@
 //! The config that the first boot applies: read, compiled if it is a Butane config, and checked
 //! before a disk is touched.
 
+pub mod embedded;
 mod hash;
 mod merge;
 

@@ -13,7 +13,9 @@ use nestos_installer::cli::{
 };
 use nestos_installer::install::post_process;
 use nestos_installer::request::{InstallRequest, PostProcessRequest};
-use nestos_installer::{download, fiemap, install, list_stream, man, options, osmet, restart};
+use nestos_installer::{
+    dev, download, fiemap, install, iso, list_stream, man, options, osmet, pxe, restart,
+};
 
 const NAME: &str = "nestos-installer";
 
@@ -30,8 +32,10 @@ fn main() -> ExitCode {
             term::result(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
+        Command::Iso(command) => iso::commands::run(command),
+        Command::Pxe(command) => pxe::run(command),
         Command::Pack(command) => pack(command),
-        Command::Dev(command) => dev(command),
+        Command::Dev(command) => run_dev(command),
         Command::Man(args) => man::write(Cli::command(), &args.directory),
     };
     match done {
@@ -49,7 +53,7 @@ fn pack(command: PackCommand) -> anyhow::Result<()> {
     }
 }
 
-fn dev(command: DevCommand) -> anyhow::Result<()> {
+fn run_dev(command: DevCommand) -> anyhow::Result<()> {
     match command {
         DevCommand::Show(DevShowCommand::Fiemap(args)) => {
             fiemap::show(&args.path, args.json.into())
@@ -57,6 +61,9 @@ fn dev(command: DevCommand) -> anyhow::Result<()> {
         DevCommand::Extract(DevExtractCommand::Osmet(args)) => {
             osmet::extract(&args.osmet, &args.repository, &args.to)
         }
+        DevCommand::Show(DevShowCommand::Iso(args)) => dev::show_iso(&args),
+        DevCommand::Show(DevShowCommand::Initrd(args)) => dev::show_initrd(&args),
+        DevCommand::Extract(DevExtractCommand::Initrd(args)) => dev::extract_initrd(&args),
     }
 }
 

@@ -59,13 +59,38 @@ impl FileOptions {
         all
     }
 
+    /// Returns the disk that a file names.
+    pub fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
+
+    /// Fails when the options exclude each other.
+    pub fn check_together(&self) -> Result<()> {
+        let words: Vec<OsString> =
+            [OsString::from("x")].into_iter().chain(self.options.clone()).collect();
+        let start = ["nestos-installer", "install"].map(OsString::from);
+        match install_root().try_get_matches_from(start.iter().chain(&words)) {
+            Err(e) => {
+                let message = e.to_string();
+                let first = message.lines().next().unwrap_or_default();
+                bail!("{}", first.strip_prefix("error: ").unwrap_or(first))
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
     fn add(&mut self, path: &Path) -> Result<()> {
         let mut bytes = Vec::new();
         File::open(path)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
+        self.add_bytes(&bytes)
+    }
+
+    /// Adds what a file of this content says.
+    pub fn add_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         if bytes.len() as u64 > LIMIT {
             bail!("it is longer than {} MiB", LIMIT / 1024 / 1024);
         }
-        let root = yaml::parse(&bytes)?;
+        let root = yaml::parse(bytes)?;
         if root.is_null() {
             return Ok(());
         }

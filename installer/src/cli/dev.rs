@@ -20,6 +20,58 @@ pub enum DevCommand {
 pub enum DevShowCommand {
     /// Show where a file lies on its file system
     Fiemap(FiemapArgs),
+    /// Show the file system of an ISO image, as JSON
+    Iso(ShowIsoArgs),
+    /// List the regular files of an initramfs
+    Initrd(ShowInitrdArgs),
+}
+
+/// Options of `dev show iso`.
+#[derive(Debug, Args)]
+pub struct ShowIsoArgs {
+    /// Show where the Ignition config goes
+    #[arg(long, conflicts_with = "kargs")]
+    pub ignition: bool,
+
+    /// Show where kernel arguments are
+    #[arg(long)]
+    pub kargs: bool,
+
+    /// The image
+    #[arg(value_name = "ISO")]
+    pub iso: PathBuf,
+}
+
+/// Options of `dev show initrd`.
+#[derive(Debug, Args)]
+pub struct ShowInitrdArgs {
+    /// The initramfs, "-" for standard input
+    #[arg(value_name = "INITRAMFS")]
+    pub initrd: PathBuf,
+
+    /// Only files whose paths fit one of these patterns
+    #[arg(value_name = "GLOB")]
+    pub patterns: Vec<glob::Pattern>,
+}
+
+/// Options of `dev extract initrd`.
+#[derive(Debug, Args)]
+pub struct ExtractInitrdArgs {
+    /// Where to write them
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
+    pub directory: PathBuf,
+
+    /// Print the paths
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
+
+    /// The initramfs, "-" for standard input
+    #[arg(value_name = "INITRAMFS")]
+    pub initrd: PathBuf,
+
+    /// Only files whose paths fit one of these patterns
+    #[arg(value_name = "GLOB")]
+    pub patterns: Vec<glob::Pattern>,
 }
 
 /// Commands of `dev extract`.
@@ -27,6 +79,8 @@ pub enum DevShowCommand {
 pub enum DevExtractCommand {
     /// Put the image together that an osmet file describes
     Osmet(ExtractOsmetArgs),
+    /// Write the regular files of an initramfs into a directory
+    Initrd(ExtractInitrdArgs),
 }
 
 /// Options of `dev extract osmet`.

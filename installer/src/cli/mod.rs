@@ -1,19 +1,36 @@
 //! The command line of `nestos-installer`: types only.
 
+mod customize;
 mod dev;
 mod download;
 mod install;
+mod iso;
 mod pack;
+mod pxe;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use dev::{DevCommand, DevExtractCommand, DevShowCommand, ExtractOsmetArgs, FiemapArgs};
+pub use customize::CustomizeArgs;
+pub use dev::{
+    DevCommand, DevExtractCommand, DevShowCommand, ExtractInitrdArgs, ExtractOsmetArgs, FiemapArgs,
+    ShowInitrdArgs, ShowIsoArgs,
+};
 pub use download::{DownloadArgs, ListStreamArgs, StreamFrom};
 pub use install::{InstallArgs, ProgressStyle};
+pub use iso::{
+    DescribeArgs, IsoArgs, IsoChangeArgs, IsoCommand, IsoCustomizeArgs, IsoEmbedArgs,
+    IsoExtractCommand, IsoExtractMinimalArgs, IsoExtractPxeArgs, IsoIgnitionCommand,
+    IsoIgnitionEmbedArgs, IsoKargsCommand, IsoKargsModifyArgs, IsoKargsShowArgs, IsoNetworkCommand,
+    IsoNetworkEmbedArgs, IsoNetworkExtractArgs,
+};
 pub use pack::{PackCommand, PackOsmetArgs};
+pub use pxe::{
+    PxeCommand, PxeCustomizeArgs, PxeIgnitionCommand, PxeIgnitionWrapArgs, PxeNetworkCommand,
+    PxeNetworkUnwrapArgs, PxeNetworkWrapArgs, PxeUnwrapArgs, System,
+};
 
 /// Install NestOS on a disk
 ///
@@ -56,6 +73,12 @@ pub enum Command {
     /// List the images of a stream
     #[command(args_override_self = true)]
     ListStream(ListStreamArgs),
+    /// Customise live ISO images, and take them apart
+    #[command(subcommand)]
+    Iso(IsoCommand),
+    /// Customise what boots from a network
+    #[command(subcommand)]
+    Pxe(PxeCommand),
     /// Print a script that completes command lines of a shell
     ///
     /// For bash: nestos-installer completion bash >
@@ -107,13 +130,18 @@ mod tests {
     fn help_fits_80_columns() {
         let mut root = Cli::command().term_width(80);
         root.build();
-        let mut texts = vec![root.render_long_help().to_string()];
-        for sub in root.get_subcommands_mut() {
-            texts.push(sub.render_long_help().to_string());
-            texts.push(sub.render_help().to_string());
-        }
+        let mut texts = Vec::new();
+        collect(&mut root, &mut texts);
         for line in texts.iter().flat_map(|t| t.lines()) {
             assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+
+    fn collect(command: &mut clap::Command, texts: &mut Vec<String>) {
+        texts.push(command.render_long_help().to_string());
+        texts.push(command.render_help().to_string());
+        for sub in command.get_subcommands_mut() {
+            collect(sub, texts);
         }
     }
 }

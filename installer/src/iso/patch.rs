@@ -2,16 +2,17 @@
 //! a new file, to a stream. All three give the same bytes.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use nestos_host::term::{Hint, WithHint};
+use nestos_host::term::Hint;
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
 use super::journal;
+use crate::stdout::refuse_terminal;
 
 /// Only the owner reads what holds a config.
 const PRIVATE: u32 = 0o600;
@@ -70,15 +71,6 @@ pub enum Secrecy {
     Private,
     /// Whoever may read the file that it is made of.
     AsSource,
-}
-
-/// Fails when binary data would go to a terminal.
-pub fn refuse_terminal() -> Result<()> {
-    if io::stdout().is_terminal() {
-        return Err(anyhow!("Refusing to write binary data to terminal"))
-            .hint("name a file with --output, or send the output elsewhere");
-    }
-    Ok(())
 }
 
 /// Keeps others from changing an image at the same time.

@@ -1,0 +1,1 @@
+//! The examples of `docs/media.md`, in both languages, run as they are printed.
