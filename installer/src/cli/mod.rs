@@ -140,7 +140,7 @@ mod tests {
     fn collect(command: &mut clap::Command, texts: &mut Vec<String>) {
         texts.push(command.render_long_help().to_string());
         texts.push(command.render_help().to_string());
-        for sub in command.get_subcommands_mut() {
+        for sub in command.get_subcommands_mut().filter(|sub| !sub.is_hide_set()) {
             collect(sub, texts);
         }
     }
