@@ -93,7 +93,7 @@ const AUTOLOGIN: &str = "[Service]\nExecStart=\n\
     ExecStart=-/sbin/agetty --autologin nest --noclear --keep-baud 115200,57600,38400,9600 - ${TERM}\n";
 
 /// The shell comes back when it is left, and says each time why it is there.
-const EMERGENCY: &str = "[Service]\nExecStartPre=\n\
+const EMERGENCY: &str = "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nExecStartPre=\n\
     ExecStartPre=-/usr/lib/nestos/nestos-live inst explain\n\
     ExecStart=\nExecStart=-/sbin/sulogin --force\nRestart=always\nRestartSec=1\n";
 

@@ -149,8 +149,9 @@ fn finish(root: &Path) -> Result<()> {
     let path = run::installed_disk(root)?;
     let line = command_line(root)?;
     console::write_below(root, &format!("\nNestOS is installed on {}.\n", path.display()));
-    // A regular file stands for a disk in tests of people; nothing boots it here.
-    if let Ok(disk) = target::find(root, &path) {
+    // A regular file may stand for a disk; no firmware boots it.
+    if !path.is_file() {
+        let disk = target::find(root, &path)?;
         if let Some(id) = arguments::once(&line) {
             mark::leave(&target::boot_device(&disk)?, id)?;
         }
