@@ -11,6 +11,9 @@ const PROMPT_TIME: Duration = Duration::from_secs(120);
 /// How long a command may take unless said otherwise.
 const COMMAND_TIME: Duration = Duration::from_secs(120);
 
+/// Bytes of a file that go into one line; a terminal takes 4095 characters.
+const PIECE: usize = 800;
+
 /// A shell that waits for a command.
 #[derive(Debug)]
 pub struct Shell<'a> {
@@ -45,6 +48,16 @@ impl<'a> Shell<'a> {
         Ok(printed)
     }
 
+    /// Writes a file; a line of a terminal has a limit, so it goes in pieces.
+    pub fn write_file(&self, path: &str, content: &str) -> Result<()> {
+        self.check(&format!(": > {path}"))?;
+        for piece in content.as_bytes().chunks(PIECE) {
+            let octal: String = piece.iter().map(|byte| format!("\\{byte:03o}")).collect();
+            self.check(&format!("printf '{octal}' >> {path}"))?;
+        }
+        Ok(())
+    }
+
     /// Runs a command and returns its exit status and what it printed.
     pub fn run(&self, command: &str) -> Result<(i32, String)> {
         self.run_for(command, COMMAND_TIME)
@@ -56,9 +69,10 @@ impl<'a> Shell<'a> {
         self.commands.set(number);
         let console = self.vm.serial();
         console.skip_to_end();
-        // An echo of the line holds the markers in pieces only.
+        // An echo of the line holds the markers in pieces only. It is one line, because sudo hands
+        // what was typed ahead to the program it runs.
         console.send_line(&format!(
-            "printf '<%s-{number}>\\n' from; {command}\nprintf '<%s-{number}:%d>\\n' to $?"
+            "printf '<%s-{number}>\\n' from; {command}; printf '<%s-{number}:%d>\\n' to $?"
         ))?;
         console.expect(&format!("<from-{number}>\n"), timeout)?;
         console.expect(&format!("<to-{number}:"), timeout)?;

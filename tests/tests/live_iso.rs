@@ -49,7 +49,7 @@ fn an_admin_installs_from_the_iso_without_a_network() -> Result<()> {
     timed("looking around", || look_around(&vm, &shell))?;
     let config = suite.compile("config", CONFIG)?;
     let config = std::fs::read_to_string(config)?;
-    shell.check(&format!("cat > example.ign <<'EOF'\n{config}\nEOF"))?;
+    shell.write_file("example.ign", &config)?;
     timed("installing by command", || by_command(&shell, "/dev/vdb"))?;
     timed("installing to large sectors", || by_command(&shell, "/dev/vdc"))?;
     timed("installing in the conversation", || in_conversation(&vm))?;
@@ -87,7 +87,7 @@ fn look_around(vm: &Vm, shell: &Shell<'_>) -> Result<()> {
     shell.check("is-live-image")?;
     let status = shell.check("ostree admin status")?;
     ensure!(status.contains("* nestos "), "ostree knows no booted deployment: {status}");
-    shell.check("sudo touch /etc/e2e /var/e2e && ! sudo touch /usr/e2e 2>/dev/null")?;
+    shell.check("sudo touch /etc/e2e /var/e2e; ! sudo touch /usr/e2e 2>/dev/null")?;
     vm.wait_port("nestos.liveiso-success", "nestos-liveiso-success", QUESTION_TIME)
 }
 
