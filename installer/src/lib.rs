@@ -16,7 +16,6 @@ pub mod decode;
 pub mod dev;
 pub mod digest;
 pub mod download;
-pub mod fetch;
 pub mod fiemap;
 pub mod findings;
 pub mod first_boot;
@@ -43,3 +42,5 @@ pub mod stream;
 pub mod trust;
 pub mod wizard;
 pub mod write;
+
+pub use nestos_fetch as fetch;

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use reqwest::Url;
 
-use crate::fetch::{Changed, Download, Patience, Retries};
+use crate::fetch::{Changed, Download, Retries, Terms};
 use crate::progress::{Audience, Phase, Progress};
 use crate::trust::{Trust, Verified, Witness};
 
@@ -91,8 +91,8 @@ impl Partial {
         let mut witness = Witness::new(trust.clone());
         show(&self.path, &mut witness).map_err(Failure::Later)?;
         let download = match self.len {
-            0 => Download::begin(url, retries, Patience::default()),
-            at => Download::resume(url, at, retries, Patience::default()),
+            0 => Download::begin(url, Terms::of(retries)),
+            at => Download::resume(url, at, Terms::of(retries)),
         };
         self.receive(download.map_err(judge)?, &mut witness)?;
         let synced = self.file.sync_all();

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use nestos_host::term;
-use nestos_installer::fetch::{self, Download, Patience, Retries};
+use nestos_installer::fetch::{self, Download, Patience, Retries, Terms};
 
 use crate::server::{Reply, Server};
 
@@ -18,7 +18,8 @@ fn downloaded(url: &str, retries: u32) -> Result<Vec<u8>, String> {
     let url = fetch::parse_url(url).unwrap();
     let read = || -> anyhow::Result<Vec<u8>> {
         let mut body = Vec::new();
-        Download::begin(&url, Retries::Finite(retries), patience)?.read_to_end(&mut body)?;
+        Download::begin(&url, Terms { patience, ..Terms::of(Retries::Finite(retries)) })?
+            .read_to_end(&mut body)?;
         Ok(body)
     };
     read().map_err(|e| term::error_lines(&e).join("\n"))

@@ -14,10 +14,12 @@ use thiserror::Error;
 mod answer;
 mod download;
 mod retries;
+mod terms;
 
 pub use answer::{Changed, Refused};
 pub use download::Download;
 pub use retries::{Patience, Retries, RetriesError};
+pub use terms::{Terms, Trust};
 
 /// More redirects in a row are a loop.
 const MOST_REDIRECTS: usize = 10;
@@ -56,7 +58,7 @@ pub fn shown(url: &Url) -> String {
 
 /// Starts a download and returns the body to read from.
 pub fn open(url: &Url, retries: Retries) -> Result<Download> {
-    Download::begin(url, retries, Patience::default())
+    Download::begin(url, Terms::of(retries))
 }
 
 /// Fetches a small file whole; one that is longer than `limit` is an error.
@@ -89,10 +91,12 @@ fn is_absence(Refused(status): &Refused) -> bool {
 }
 
 /// Makes what sends the requests; proxies come from the environment.
-fn client(url: &Url, patience: Patience) -> Result<Client> {
+fn client(url: &Url, terms: &Terms) -> Result<Client> {
+    let patience = terms.patience;
     let builder = || {
         Client::builder()
             .user_agent(concat!("nestos-installer/", env!("CARGO_PKG_VERSION")))
+            .tls_danger_accept_invalid_certs(terms.trust == Trust::Anyone)
             .connect_timeout(patience.silence)
             // Of each single read, not of the whole.
             .timeout(patience.silence)

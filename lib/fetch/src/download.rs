@@ -6,15 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow};
-use nestos_host::term::{self, WithHint};
+use nestos_host::term::WithHint;
 use reqwest::Url;
 use reqwest::blocking::{Client, Response};
 
 use super::answer::{Attempt, Entity, ask};
-use super::{Patience, Retries, client, shown};
-
-/// Advice when the last try failed.
-const ADVICE: &str = "check the URL and the network, or raise --fetch-retries";
+use super::{Terms, client, shown};
 
 /// How much of a body tells whether it is a web page.
 const START: u64 = 256;
@@ -24,8 +21,7 @@ const START: u64 = 256;
 pub struct Download {
     client: Client,
     url: Url,
-    retries: Retries,
-    patience: Patience,
+    terms: Terms,
     /// What the first answer said.
     entity: Option<Entity>,
     /// The first bytes, which were looked at already.
@@ -45,8 +41,8 @@ enum Body {
 
 impl Download {
     /// Starts a download at the beginning of the file.
-    pub fn begin(url: &Url, retries: Retries, patience: Patience) -> Result<Self> {
-        let mut download = Self::resume(url, 0, retries, patience)?;
+    pub fn begin(url: &Url, terms: Terms) -> Result<Self> {
+        let mut download = Self::resume(url, 0, terms)?;
         let mut start = Vec::new();
         let read = download.by_ref().take(START).read_to_end(&mut start);
         read.with_context(|| format!("cannot fetch {}", shown(url)))?;
@@ -61,12 +57,11 @@ impl Download {
 
     /// Goes on with a file whose first `at` bytes are there. Nothing says yet that it is the
     /// same file: the whole must be verified.
-    pub fn resume(url: &Url, at: u64, retries: Retries, patience: Patience) -> Result<Self> {
+    pub fn resume(url: &Url, at: u64, terms: Terms) -> Result<Self> {
         let mut download = Self {
-            client: client(url, patience)?,
+            client: client(url, &terms)?,
             url: url.clone(),
-            retries,
-            patience,
+            terms,
             entity: None,
             start: Cursor::default(),
             at,
@@ -109,17 +104,17 @@ impl Download {
     /// Counts a failure and waits, unless it was one too many.
     fn pause(&mut self, reason: Error, asked: Option<Duration>) -> Result<()> {
         self.failures = self.failures.saturating_add(1);
-        if !self.retries.allow(self.failures) {
-            return Err(reason).hint(ADVICE);
+        if !self.terms.retries.allow(self.failures) {
+            return Err(reason).hint(self.terms.advice);
         }
-        let pause = self.patience.pause(self.failures, asked);
+        let pause = self.terms.patience.pause(self.failures, asked);
         let go_on = match self.at {
             0 => "trying again".to_owned(),
             at => format!("going on after {at} bytes"),
         };
         let causes = reason.chain().map(ToString::to_string);
         let causes: Vec<String> = causes.filter(|cause| !cause.starts_with("hint: ")).collect();
-        term::warning(format!("{}; {go_on} in {} s", causes.join(": "), pause.as_secs()));
+        (self.terms.tell)(&format!("{}; {go_on} in {} s", causes.join(": "), pause.as_secs()));
         thread::sleep(pause);
         Ok(())
     }
