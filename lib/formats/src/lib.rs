@@ -17,6 +17,7 @@ pub mod miniso;
 pub mod osmet;
 pub mod ostree;
 pub mod platforms;
+pub mod recreated;
 pub mod stream_hash;
 pub mod stream_metadata;
 pub mod yaml;
