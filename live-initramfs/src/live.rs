@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use nestos_formats::command_line::CommandLine;
 use nestos_formats::live_media::Flavour;
+
+use source::{Appended, Source};
 
 pub(crate) mod command_line;
 pub(crate) mod config;
@@ -14,9 +17,11 @@ pub(crate) mod init;
 mod iso;
 mod osmet;
 mod ram;
+mod remote;
 pub(crate) mod rootfs;
 mod source;
 pub(crate) mod state;
+mod tftp;
 
 /// What is kept for the real root.
 pub(crate) const RUN: &str = "/run/nestos";
@@ -69,6 +74,12 @@ impl Image {
         ))
         .context("cannot start this root file system")
     }
+}
+
+/// Returns whether the root file system of this boot comes over the network.
+pub(crate) fn source_is_remote(line: &CommandLine) -> bool {
+    let live = Image::find(Path::new("/")).is_ok_and(|image| image.is_some());
+    live && matches!(Source::of(line, Appended::look()), Source::Url(_))
 }
 
 /// Returns the path of a stamp or another file that exists in one of the flavours.

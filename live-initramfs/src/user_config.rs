@@ -7,20 +7,35 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use nestos_formats::live_media::Flavour;
 use nestos_host::atomic;
 use nestos_host::cmd::Cmd;
+
+use crate::network;
 
 const BOOT_DEVICE: &str = "/dev/disk/by-label/boot";
 const MOUNT_POINT: &str = "/run/nestos/boot";
 const USER_CONFIG: &str = "/run/nestos/user.ign";
 
-/// Copies the config, if the boot partition holds one.
+/// Copies the config and the network profiles, if the boot partition holds some.
 pub(crate) fn set_up() -> Result<()> {
     fs::create_dir_all(MOUNT_POINT).with_context(|| format!("cannot create {MOUNT_POINT}"))?;
     Cmd::new("mount").args(["-o", "ro", BOOT_DEVICE, MOUNT_POINT]).run()?;
-    let copied = copy(&Path::new(MOUNT_POINT).join("ignition/config.ign"));
+    let copied = copy(&Path::new(MOUNT_POINT).join("ignition/config.ign"))
+        .and_then(|()| keep_network(Path::new(MOUNT_POINT)));
     Cmd::new("umount").arg(MOUNT_POINT).run()?;
     copied
+}
+
+/// Keeps the network profiles that were given to the installer.
+fn keep_network(boot: &Path) -> Result<()> {
+    for flavour in Flavour::ALL {
+        let dir = boot.join(format!("{flavour}-firstboot-network"));
+        if dir.is_dir() {
+            return network::copy_files(&dir, Path::new(network::FROM_DISK));
+        }
+    }
+    Ok(())
 }
 
 /// Copies the config at `source`, if there is one.

@@ -25,18 +25,14 @@ installkernel() {
         bnxt_en mlx4_en mlx5_core vmxnet3 hv_netvsc ena xen-netfront be2net atlantic af_packet
 }
 
+# NetworkManager runs once and without a bus, as in `--configure-and-quit=initrd`.
 install_network() {
-    inst_multiple "$systemdutildir/systemd-networkd" "$systemdutildir/systemd-networkd-wait-online" \
-        "$systemdsystemunitdir/systemd-networkd.service" \
-        "$systemdsystemunitdir/systemd-networkd.socket" ip
+    inst_multiple NetworkManager /usr/libexec/nm-initrd-generator ip
     inst_simple "$systemdnetwork/99-default.link"
-    inst_simple "$moddir/90-nestos-dhcp.network" "/usr/lib/systemd/network/90-nestos-dhcp.network"
+    inst_simple "$moddir/network-manager.conf" /etc/NetworkManager/conf.d/10-nestos-initramfs.conf
+    inst_simple "$systemdsystemunitdir/systemd-udev-settle.service"
     # Certificates for https sources.
     inst_multiple -o /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt
-    local file
-    for file in passwd group; do
-        grep '^systemd-network:' "${dracutsysrootdir-}/etc/$file" >> "$initdir/etc/$file"
-    done
     inst_libdir_file 'libnss_files.so*' 'libnss_dns.so*'
     echo 'hosts: files dns' > "$initdir/etc/nsswitch.conf"
 }
@@ -50,6 +46,18 @@ install_ignition() (
     install
 )
 
+# install_units TARGET UNIT...: the units run when the target is reached, which fails without them.
+install_units() {
+    local target="$1" unit
+    shift
+    mkdir -p "$initdir/$systemdsystemunitdir/$target.requires"
+    for unit; do
+        inst_simple "$moddir/$unit.service" "$systemdsystemunitdir/$unit.service"
+        ln_r "$systemdsystemunitdir/$unit.service" \
+            "$systemdsystemunitdir/$target.requires/$unit.service"
+    done
+}
+
 install() {
     inst_multiple mount umount mkdir sync cat findmnt lsblk blkid udevadm systemctl journalctl \
         systemd-tmpfiles sfdisk partx blockdev resize2fs tune2fs xfs_growfs xfs_admin e2fsck \
@@ -57,6 +65,9 @@ install() {
     inst_multiple -o xfs_db xfs_repair fsck.xfs fsck.vfat fsck.fat mkfs.ext4 mkfs.xfs mkfs.vfat sgdisk
     inst_binary /usr/lib/nestos/nestos-live
     install_ignition
+    # The distribution's only says that it is none.
+    rm -f "$initdir/usr/sbin/ignition-kargs-helper"
+    ln_r /usr/lib/nestos/nestos-live /usr/sbin/ignition-kargs-helper
     install_network
 
     # Defaults of the OS, merged under every configuration.
@@ -69,25 +80,17 @@ install() {
     # image there is nothing to label, so a stand-in reads the list of paths and succeeds.
     if [ ! -e "${dracutsysrootdir-}/etc/selinux/config" ]; then
         inst_script "$moddir/setfiles" /usr/sbin/setfiles
-        inst_simple "$moddir/10-no-selinux-policy.conf" \
-            "$systemdsystemunitdir/ignition-files.service.d/10-no-selinux-policy.conf"
+        local stage
+        for stage in mount files; do
+            inst_simple "$moddir/10-no-selinux-policy.conf" \
+                "$systemdsystemunitdir/ignition-$stage.service.d/10-no-selinux-policy.conf"
+        done
     fi
 
-    local unit
-    for unit in nestos-setup-user-config nestos-network-up nestos-network-down nestos-new-uuids \
-        nestos-grow-root nestos-mount-var nestos-populate-var; do
-        inst_simple "$moddir/$unit.service" "$systemdsystemunitdir/$unit.service"
-        mkdir -p "$initdir/$systemdsystemunitdir/ignition-complete.target.requires"
-    done
-    for unit in nestos-setup-user-config nestos-new-uuids nestos-grow-root nestos-mount-var nestos-populate-var; do
-        mkdir -p "$initdir/$systemdsystemunitdir/ignition-diskful.target.requires"
-        ln_r "$systemdsystemunitdir/$unit.service" \
-            "$systemdsystemunitdir/ignition-diskful.target.requires/$unit.service"
-    done
-    for unit in nestos-network-up nestos-network-down nestos-populate-var; do
-        ln_r "$systemdsystemunitdir/$unit.service" \
-            "$systemdsystemunitdir/ignition-complete.target.requires/$unit.service"
-    done
+    install_units ignition-diskful.target nestos-setup-user-config nestos-check-config \
+        nestos-kargs-reboot nestos-new-uuids nestos-grow-root nestos-mount-var
+    install_units ignition-complete.target nestos-network-up nestos-network-down \
+        nestos-populate-var
 
     # A boot that cannot go on says so on every console and stops.
     inst_simple "$moddir/emergency.service" "$systemdsystemunitdir/emergency.service"

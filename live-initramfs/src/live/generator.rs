@@ -67,9 +67,10 @@ fn units(source: &Source) -> Vec<Made> {
         Made::Link(format!("{target}.requires/{unit}").into(), format!("{UNITS}/{unit}"))
     }));
     if matches!(source, Source::Url(_)) {
-        made.push(Made::Link(
-            "nestos-live-rootfs.service.requires/nestos-network-up.service".into(),
-            format!("{UNITS}/nestos-network-up.service"),
+        let network = "[Unit]\nWants=nestos-network-up.service\nAfter=nestos-network-up.service\n";
+        made.push(Made::Text(
+            "nestos-live-rootfs.service.d/10-network.conf".into(),
+            network.to_owned(),
         ));
     }
     made

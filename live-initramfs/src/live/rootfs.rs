@@ -13,8 +13,9 @@ use nestos_formats::stream_hash::StreamHash;
 use nestos_host::term::{Hint, WithHint};
 use nix::mount::umount;
 
+use super::remote::Progress;
 use super::source::{Appended, IN_RAM, ISO_MOUNT, Keep, Source};
-use super::{Image, command_line, existing, iso, ram};
+use super::{Image, command_line, existing, iso, ram, remote};
 use crate::console;
 
 /// Longest stamp that is read.
@@ -35,7 +36,7 @@ fn provided() -> Result<()> {
             image.check_rootfs(stamp.as_deref(), "the rootfs that was appended to the initramfs")
         }
         Source::Iso { label, keep } => from_iso(&image, &label, keep),
-        Source::Url(url) => from_url(&image, &url),
+        Source::Url(url) => from_url(&url),
         Source::Nowhere => Err(nowhere()),
     }
 }
@@ -58,28 +59,58 @@ fn from_iso(image: &Image, label: &str, keep: Keep) -> Result<()> {
         return Ok(());
     }
     let from = File::open(&rootfs).with_context(|| format!("cannot open {}", rootfs.display()))?;
-    let size = from.metadata().with_context(|| format!("cannot read {}", rootfs.display()))?.len();
     console::say("Copying the live system into memory.");
     let damaged = "the medium may be damaged: write it again, or use another one";
-    store(&mut BufReader::new(from), size).hint(damaged)?;
+    let hash = wanted()?;
+    reserve(&hash)?;
+    store(&hash, BufReader::new(from)).hint(damaged)?;
     umount(ISO_MOUNT).with_context(|| format!("cannot unmount {ISO_MOUNT}"))?;
     console::say("The live system is in memory; the medium can be taken out.");
     Ok(())
 }
 
-fn from_url(_image: &Image, url: &str) -> Result<()> {
-    Err(anyhow!("cannot fetch {url}"))
+fn from_url(url: &str) -> Result<()> {
+    let hash = wanted()?;
+    reserve(&hash)?;
+    console::say(&format!("Fetching the root file system from {url}"));
+    let file = remote::open(url)?;
+    if let Some(length) = file.length {
+        check_length(&hash, length).with_context(|| format!("cannot use {url}"))?;
+    }
+    let wrong = "nestos.live.rootfs_url= must lead to the rootfs of the build that kernel and \
+                 initramfs are of";
+    store(&hash, file.from).hint(wrong).with_context(|| format!("cannot use {url}"))?;
+    console::say("The root file system is here.");
+    Ok(())
 }
 
-/// Writes a rootfs of `size` bytes to its place in RAM, no byte of it before it was verified.
-fn store(from: &mut impl Read, size: u64) -> Result<()> {
-    let hash = wanted()?;
+/// Makes room for the largest rootfs with this stream hash.
+fn reserve(hash: &StreamHash) -> Result<()> {
     let place = Path::new(IN_RAM);
-    if let Some(dir) = place.parent() {
-        ram::reserve(dir, size)?;
+    place.parent().map_or(Ok(()), |dir| ram::reserve(dir, most(hash)))
+}
+
+/// Returns the length that no rootfs with this stream hash exceeds.
+fn most(hash: &StreamHash) -> u64 {
+    (hash.chunks() as u64).saturating_mul(hash.chunk() as u64)
+}
+
+/// Refuses what cannot be the rootfs before any of it is fetched.
+fn check_length(hash: &StreamHash, length: u64) -> Result<()> {
+    let most = most(hash);
+    let least = most.saturating_sub(hash.chunk() as u64);
+    if length > least && length <= most {
+        return Ok(());
     }
-    let mut to = File::create(place).with_context(|| format!("cannot create {IN_RAM}"))?;
-    io::copy(&mut hash.verify(from), &mut to).context("cannot read the root file system")?;
+    Err(anyhow!("it has {length} bytes, but the rootfs of this build has {} to {most}", least + 1))
+        .hint("take kernel, initramfs and rootfs of one and the same build")
+}
+
+/// Writes a rootfs to its place in RAM, no byte of it before it was verified.
+fn store(hash: &StreamHash, from: impl Read) -> Result<()> {
+    let mut to = File::create(IN_RAM).with_context(|| format!("cannot create {IN_RAM}"))?;
+    let verified = hash.verify(Progress::new(from, most(hash)));
+    io::copy(&mut { verified }, &mut to).context("cannot take over the root file system")?;
     to.flush().with_context(|| format!("cannot write {IN_RAM}"))
 }
 
@@ -144,6 +175,17 @@ mod tests {
         }
         writer.finish().unwrap();
         path
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_right_is_refused_before_anything_is_fetched() {
+        let hash = StreamHash::of(&vec![1; nestos_formats::stream_hash::CHUNK + 1][..]).unwrap();
+        check_length(&hash, 2_097_153).unwrap();
+        check_length(&hash, 4_194_304).unwrap();
+        for wrong in [0, 2_097_152, 4_194_305] {
+            let err = check_length(&hash, wrong).unwrap_err();
+            assert!(format!("{err:#}").contains("has 2097153 to 4194304"), "{err:#}");
+        }
     }
 
     #[test]
