@@ -8,9 +8,13 @@ use nestos_formats::disk_layout::{IMAGE_BOOT_UUID, IMAGE_DISK_GUID, IMAGE_ROOT_U
 use nestos_host::cmd::Cmd;
 use nestos_host::term;
 
+use crate::first_boot::boot_label;
+
 /// Gives the boot and root file systems random UUIDs, where they still have the image's. Must run
 /// while neither is mounted.
 pub(crate) fn new_uuids() -> Result<()> {
+    // Ignition may have made another one.
+    boot_label::check()?;
     for (label, image_uuid) in [("boot", IMAGE_BOOT_UUID), ("root", IMAGE_ROOT_UUID)] {
         let device = format!("/dev/disk/by-label/{label}");
         let found = Cmd::new("blkid").args(["-p", "-o", "export", &device]).output()?;
@@ -68,6 +72,11 @@ pub(crate) fn grow_root() -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Returns the disk that a device is a partition of.
+pub(crate) fn disk_of(device: &Path) -> Result<Option<PathBuf>> {
+    Ok(Partition::of(device)?.map(|partition| partition.disk))
 }
 
 /// A partition and the disk it is on.

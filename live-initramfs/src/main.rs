@@ -11,9 +11,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 use nestos_host::exit::Exit;
 use nestos_host::term;
 
+use first_boot::config;
+use first_boot::kargs::{self, Demand};
+
 mod console;
 mod disk;
 mod emergency;
+mod first_boot;
 mod inst;
 mod live;
 mod network;
@@ -44,6 +48,19 @@ enum Step {
     MountVar,
     /// Create the directories of /var
     PopulateVar,
+    /// Refuse a config that would make the system's own partitions anew
+    CheckConfig,
+    /// Change kernel arguments (Ignition calls this as ignition-kargs-helper)
+    Kargs {
+        /// An argument that must be there
+        #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+        should_exist: Vec<String>,
+        /// An argument that must not be there
+        #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+        should_not_exist: Vec<String>,
+    },
+    /// Restart the machine if kernel arguments changed
+    KargsReboot,
     /// Say on every console why the boot stopped, and wait
     Emergency,
     /// Write the units of a live boot (systemd calls this as nestos-live-generator)
@@ -101,6 +118,7 @@ fn by_name(mut args: Vec<OsString>) -> Vec<OsString> {
         Some("is-live-image") => &["is-live"],
         Some("nestos-installer-generator") => &["inst", "generate"],
         Some("nestos-eject") => &["inst", "eject"],
+        Some("ignition-kargs-helper") => &["kargs"],
         _ => return args,
     };
     args.splice(1..1, step.iter().map(OsString::from));
@@ -116,6 +134,12 @@ fn step(step: &Step) -> Result<Exit> {
         Step::GrowRoot => disk::grow_root(),
         Step::MountVar => var::mount(),
         Step::PopulateVar => var::populate(),
+        Step::CheckConfig => config::check(),
+        Step::Kargs { should_exist, should_not_exist } => kargs::apply(&Demand {
+            present: should_exist.clone(),
+            absent: should_not_exist.clone(),
+        }),
+        Step::KargsReboot => kargs::reboot(),
         Step::Emergency => emergency::explain(),
         Step::Generate { dirs } => live::generator::run(dirs),
         Step::LiveConfig => live::config::set_up(),
@@ -152,6 +176,9 @@ mod tests {
         let dirs = ["/usr/lib/systemd/system-generators/nestos-live-generator", "/n", "/e", "/l"];
         assert!(matches!(step(&dirs), Step::Generate { dirs } if dirs.len() == 3));
         assert!(matches!(step(&["is-live-image"]), Step::IsLive));
+        let kargs =
+            step(&["ignition-kargs-helper", "--should-exist", "-a", "--should-exist", "b=1"]);
+        assert!(matches!(kargs, Step::Kargs { should_exist, .. } if should_exist == ["-a", "b=1"]));
         assert!(matches!(step(&["nestos-live", "live-rootfs"]), Step::LiveRootfs));
     }
 }

@@ -11,6 +11,7 @@ use nestos_formats::live_media::Flavour;
 use nestos_host::atomic;
 use nestos_host::cmd::Cmd;
 
+use crate::first_boot::boot_label;
 use crate::network;
 
 const BOOT_DEVICE: &str = "/dev/disk/by-label/boot";
@@ -19,6 +20,7 @@ const USER_CONFIG: &str = "/run/nestos/user.ign";
 
 /// Copies the config and the network profiles, if the boot partition holds some.
 pub(crate) fn set_up() -> Result<()> {
+    boot_label::check()?;
     fs::create_dir_all(MOUNT_POINT).with_context(|| format!("cannot create {MOUNT_POINT}"))?;
     Cmd::new("mount").args(["-o", "ro", BOOT_DEVICE, MOUNT_POINT]).run()?;
     let copied = copy(&Path::new(MOUNT_POINT).join("ignition/config.ign"))
