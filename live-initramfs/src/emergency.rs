@@ -2,19 +2,27 @@
 //! and what to do. A config may hold secrets, so only lines that report a failure are shown, cut to
 //! one screen line, with anything that looks like a password hash or a private key blotted out.
 
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use nestos_host::cmd::Cmd;
 
 use crate::console;
 
+/// A virtio port for whoever runs the machine, a test for instance.
+const PORT: &str = "/dev/virtio-ports/nestos.journal";
 const LINES_PER_UNIT: usize = 12;
 const MAX_COLUMNS: usize = 240;
 
 /// Prints the explanation on every console and then waits for ever.
 pub(crate) fn explain() -> Result<()> {
     console::write(&explanation(&failed_units()));
+    if let Err(err) = send_journal(Path::new(PORT)) {
+        console::say(&format!("the journal could not be sent to {PORT}: {err:#}"));
+    }
     loop {
         std::thread::sleep(Duration::from_secs(3600));
     }
@@ -32,6 +40,26 @@ pub(crate) fn failed_units() -> Vec<(String, Vec<String>)> {
         telling_lines(&entries.output().unwrap_or_default())
     };
     units.map(|unit| (unit.to_owned(), journal(unit))).collect()
+}
+
+/// Writes the journal of this boot to a port that a host may have given the machine, without what
+/// may be secret.
+fn send_journal(port: &Path) -> Result<()> {
+    if !port.exists() {
+        return Ok(());
+    }
+    let mut to = File::options().write(true).open(port).context("cannot open it")?;
+    let journal =
+        Cmd::new("journalctl").args(["-b", "-o", "short-monotonic", "--no-pager"]).output()?;
+    for line in journal.lines().filter(|line| is_shown(line)) {
+        writeln!(to, "{}", blotted(line)).context("cannot write to it")?;
+    }
+    Ok(())
+}
+
+/// Returns whether a line may be shown: whole configs are not.
+fn is_shown(line: &str) -> bool {
+    !line.contains("{\"") && !line.trim().is_empty()
 }
 
 fn explanation(reports: &[(String, Vec<String>)]) -> String {
@@ -63,8 +91,7 @@ fn explanation(reports: &[(String, Vec<String>)]) -> String {
 fn telling_lines(journal: &str) -> Vec<String> {
     const TELLING: [&str; 8] =
         ["CRITICAL", "ERROR", "error", "fail", "Fail", "hint:", "because:", "invalid"];
-    let shown = |line: &&str| !line.contains("{\"") && !line.trim().is_empty();
-    let all: Vec<&str> = journal.lines().filter(shown).collect();
+    let all: Vec<&str> = journal.lines().filter(|line| is_shown(line)).collect();
     let telling: Vec<&str> =
         all.iter().copied().filter(|l| TELLING.iter().any(|word| l.contains(word))).collect();
     let chosen = if telling.is_empty() { all } else { telling };

@@ -89,3 +89,60 @@ fn write(dir: &Path, made: &Made) -> Result<()> {
     }
     .with_context(|| format!("cannot write {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the generator makes of a command line: the file, the options, and whether the root
+    /// file system waits for the network.
+    fn made(line: &str, appended: Appended) -> (String, String, bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let source = Source::of(&CommandLine::parse(line), appended);
+        units(&source).iter().try_for_each(|made| write(dir.path(), made)).unwrap();
+        let mount = fs::read_to_string(dir.path().join("sysroot.mount")).unwrap();
+        let value = |key: &str| {
+            mount.lines().find_map(|l| l.strip_prefix(key)).unwrap_or_default().to_owned()
+        };
+        let network = dir.path().join("nestos-live-rootfs.service.d/10-network.conf").exists();
+        (value("What="), value("Options="), network)
+    }
+
+    #[test]
+    fn every_kernel_argument_becomes_units() {
+        let iso = ("/run/media/iso/images/pxeboot/rootfs.img", "ro,loop,offset=124", false);
+        let ram = ("/run/nestos-rootfs/rootfs.img", "ro,loop,offset=124", false);
+        let url = (ram.0, ram.1, true);
+        for (line, expected) in [
+            ("nestos.liveiso=a", iso),
+            ("coreos.liveiso=a", iso),
+            ("nestosos.liveiso=a", iso),
+            ("nestos.liveiso=a nestos.liveiso.fromram", ram),
+            ("coreos.liveiso=a coreos.liveiso.fromram=1", ram),
+            ("nestos.liveiso=a nestos.liveiso.fromram=0", iso),
+            ("nestos.live.rootfs_url=http://h/r", url),
+            ("coreos.live.rootfs_url=https://h/r", url),
+            ("nestos.live.rootfs_url=tftp://h/r ip=dhcp nestos.inst.install_dev=/dev/vda", url),
+            ("nestos.inst.install_dev=/dev/vda ignition.firstboot", ram),
+            ("", ram),
+        ] {
+            let (file, options, network) = made(line, Appended::No);
+            assert_eq!((file.as_str(), options.as_str(), network), expected, "{line:?}");
+        }
+        let (file, options, network) = made("nestos.liveiso=a", Appended::Yes);
+        assert_eq!((file.as_str(), options.as_str()), ("/root.squashfs", "ro,loop"));
+        assert!(!network);
+    }
+
+    #[test]
+    fn whatever_the_source_the_state_is_set_up_and_ostree_finds_its_deployment() {
+        let dir = tempfile::tempdir().unwrap();
+        units(&Source::Nowhere).iter().try_for_each(|made| write(dir.path(), made)).unwrap();
+        for (target, unit) in NEEDED {
+            let link = dir.path().join(format!("{target}.requires/{unit}"));
+            assert_eq!(fs::read_link(link).unwrap(), Path::new(UNITS).join(unit));
+        }
+        let ostree = dir.path().join("ostree-prepare-root.service.d/10-nestos-live.conf");
+        assert!(fs::read_to_string(ostree).unwrap().contains("live-ostree add"));
+    }
+}
