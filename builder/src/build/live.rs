@@ -53,11 +53,13 @@ impl Session {
             };
             let tree = iso::Tree::lay_out(source, &files, &meta.ostree_timestamp)?;
             tree.make(&file(live::ISO))?;
-            if installer.packs("minimal-iso") {
+            if installer.packs_minimal_iso()? {
                 let minimal = source.work.join("minimal.iso");
                 tree.minimize()?;
                 tree.make(&minimal)?;
                 installer.pack_minimal_iso(&file(live::ISO), &minimal)?;
+            } else {
+                term::warning("this nestos-installer packs no minimal ISO: none can be extracted");
             }
             sized(file(live::ISO))
         })?;
@@ -79,10 +81,6 @@ impl Session {
         installer: &Installer,
     ) -> Result<Vec<(String, PathBuf)>> {
         let mut all = Vec::new();
-        if !installer.packs("osmet") {
-            term::warning("nestos-installer cannot pack osmet: no offline installation");
-            return Ok(all);
-        }
         for kind in live::MADE_FROM {
             let image = meta.images.get(kind.name());
             let image = image.ok_or_else(|| anyhow!("the build has no {} image", kind.name()))?;

@@ -22,10 +22,9 @@ impl Installer {
         Self(beside.filter(|path| path.is_file()).map_or_else(|| NAME.into(), Into::into))
     }
 
-    /// Returns whether it has `pack` with this subcommand.
-    pub(crate) fn packs(&self, what: &str) -> bool {
-        let asked = Cmd::new(&self.0).args(["pack", what, "--help"]).finish();
-        asked.is_ok_and(|done| done.status.success())
+    /// Returns whether it has `pack minimal-iso`.
+    pub(crate) fn packs_minimal_iso(&self) -> Result<bool> {
+        Ok(self.pack("minimal-iso").arg("--help").finish()?.status.success())
     }
 
     /// Writes to `out` what is needed to make `image` again from the files of its root.
@@ -37,8 +36,8 @@ impl Installer {
         out: &Path,
     ) -> Result<()> {
         let name = image.file_name().unwrap_or_default();
-        Cmd::new(&self.0)
-            .args(["pack", "osmet", "--checksum", sha256, "--description"])
+        self.pack("osmet")
+            .args(["--checksum", sha256, "--description"])
             .arg(name)
             .args(match effort {
                 Effort::Fast => &["--fast"][..],
@@ -53,10 +52,16 @@ impl Installer {
 
     /// Stores in `full` what makes `minimal` of it, and removes `minimal`.
     pub(crate) fn pack_minimal_iso(&self, full: &Path, minimal: &Path) -> Result<()> {
-        Cmd::new(&self.0)
-            .args(["pack", "minimal-iso", "--consume"])
+        self.pack("minimal-iso")
+            .arg("--consume")
             .args([full, minimal])
             .run()
             .with_context(|| format!("cannot pack the minimal ISO into {}", full.display()))
+    }
+
+    fn pack(&self, what: &str) -> Cmd {
+        Cmd::new(&self.0)
+            .when_missing("put nestos-installer of the same release beside nosa, or into PATH")
+            .args(["pack", what])
     }
 }

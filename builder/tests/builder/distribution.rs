@@ -70,9 +70,11 @@ const NEEDED: [&str; 10] = [
 
 const DRACUT: &str = "#!/bin/sh\nfor last; do :; done\necho initramfs > \"$last\"\n";
 
-/// Writes two sectors with the block list of a core image where GRUB has it.
-const GRUB_MKIMAGE: &str = "#!/bin/sh\nwhile [ \"$1\" != -o ]; do shift; done\n\
-    { head -c 508 /dev/zero; printf '\\001\\000\\000\\000'; head -c 512 /dev/zero; } > \"$2\"\n";
+/// Writes two sectors with the block list of a core image where GRUB has it; for CDs, more.
+const GRUB_MKIMAGE: &str = "#!/bin/sh\nmore=512\n\
+    case \"$*\" in *eltorito*) more=4096 ;; esac\n\
+    while [ \"$1\" != -o ]; do shift; done\n\
+    { head -c 508 /dev/zero; printf '\\001\\000\\000\\000'; head -c $more /dev/zero; } > \"$2\"\n";
 
 /// A repository in a directory, signed with a key made for it.
 #[derive(Debug)]
@@ -161,6 +163,7 @@ fn boot(root: &Path) {
         file(root, &format!("usr/lib/grub/{platform}/normal.mod"), "module", 0o644);
     }
     file(root, "usr/lib/grub/i386-pc/boot.img", &"b".repeat(512), 0o644);
+    file(root, "usr/lib/grub/i386-pc/boot_hybrid.img", &"h".repeat(512), 0o644);
 }
 
 fn app(root: &Path) {

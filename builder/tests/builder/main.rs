@@ -8,6 +8,7 @@ mod config;
 mod container;
 mod distribution;
 mod images;
+mod live;
 mod packages;
 mod registry;
 mod release_meta;

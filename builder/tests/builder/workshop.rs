@@ -163,7 +163,12 @@ impl Outcome {
 
 /// Runs nosa in a directory.
 pub(crate) fn nosa_in(dir: &Path, args: &[&str]) -> Outcome {
-    let done = command(dir, args).finish().unwrap();
+    outcome(command(dir, args))
+}
+
+/// Runs a program to its end.
+pub(crate) fn outcome(program: Cmd) -> Outcome {
+    let done = program.finish().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Outcome { code: done.status.code(), stdout: text(&done.stdout), stderr: text(&done.stderr) }
 }
