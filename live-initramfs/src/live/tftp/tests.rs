@@ -101,3 +101,44 @@ fn places_are_read_from_urls() {
         assert!(parse(wrong).is_err(), "{wrong}");
     }
 }
+
+/// Ends the server with the test.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_real_server_gives_the_same_bytes() {
+    use std::process::Stdio;
+    let dir = tempfile::tempdir().unwrap();
+    let expected = content(3_000_001);
+    std::fs::write(dir.path().join("a.img"), &expected).unwrap();
+    let address = "127.0.0.69";
+    let dnsmasq = nestos_host::cmd::Cmd::new("dnsmasq")
+        .args(["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--enable-tftp"])
+        .args(["--bind-interfaces", "--pid-file=", "--user=root", "--listen-address", address])
+        .arg(format!("--tftp-root={}", dir.path().display()));
+    let bound = UdpSocket::bind((address, PORT)).map(drop);
+    let started = bound
+        .is_ok()
+        .then(|| dnsmasq.spawn(Stdio::null(), Stdio::null(), Stdio::null()).ok().map(Server));
+    let Some(Some(_server)) = started else {
+        nestos_host::term::status(
+            "SKIPPED a_real_server_gives_the_same_bytes: needs root, dnsmasq",
+        );
+        return;
+    };
+    // The first requests may come before it listens; they are repeated.
+    let mut file = Tftp::open(&format!("tftp://{address}/a.img"), |_| {}).unwrap();
+    assert_eq!(file.length(), Some(expected.len() as u64));
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    assert!(bytes == expected);
+    let err = Tftp::open(&format!("tftp://{address}/b.img"), |_| {}).unwrap_err();
+    assert!(format!("{err:#}").contains("not found"), "{err:#}");
+}
