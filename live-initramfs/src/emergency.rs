@@ -35,11 +35,24 @@ pub(crate) fn failed_units() -> Vec<(String, Vec<String>)> {
         .output()
         .unwrap_or_default();
     let units = failed.lines().filter_map(|l| l.split_whitespace().next());
+    let result = |unit: &str| {
+        let result = Cmd::new("systemctl").args(["show", "--property=Result", "--value", unit]);
+        result.output().unwrap_or_default().trim().to_owned()
+    };
+    let units = causes(units.map(|unit| (unit, result(unit))).collect());
     let journal = |unit: &str| {
         let entries = Cmd::new("journalctl").args(["-b", "-o", "cat", "--no-pager", "-u", unit]);
         telling_lines(&entries.output().unwrap_or_default())
     };
-    units.map(|unit| (unit.to_owned(), journal(unit))).collect()
+    units.into_iter().map(|unit| (unit.to_owned(), journal(unit))).collect()
+}
+
+/// Leaves out units that were only stopped, by signals, because another one had failed.
+fn causes(failed: Vec<(&str, String)>) -> Vec<&str> {
+    let stopped = |result: &str| result == "signal";
+    let all_stopped = failed.iter().all(|(_, result)| stopped(result));
+    let kept = failed.into_iter().filter(|(_, result)| all_stopped || !stopped(result));
+    kept.map(|(unit, _)| unit).collect()
 }
 
 /// Writes the journal of this boot to a port that a host may have given the machine, without what
@@ -113,6 +126,15 @@ fn blotted(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_that_were_only_stopped_are_no_causes() {
+        let of = |list: &[(&'static str, &str)]| {
+            causes(list.iter().map(|(unit, result)| (*unit, (*result).to_owned())).collect())
+        };
+        assert_eq!(of(&[("ignition-kargs", "signal"), ("rootfs", "exit-code")]), ["rootfs"]);
+        assert_eq!(of(&[("ignition-kargs", "signal")]), ["ignition-kargs"]);
+    }
 
     #[test]
     fn a_failed_config_is_explained_without_its_secrets() {
