@@ -56,6 +56,7 @@ completion = install -Dm644 /dev/null $(2) && $(RELEASE)/nestos-installer comple
 install: build
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/nestos-installer $(RELEASE)/installnestos $(RELEASE)/butane $(RELEASE)/nestos-updater
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib/nestos $(RELEASE)/nestos-live
+	ln -sfn ../lib/nestos/nestos-live $(DESTDIR)$(PREFIX)/bin/is-live-image
 	install -d $(GENERATORS) && ln -sfn ../../nestos/nestos-live $(GENERATORS)/nestos-installer-generator
 	install -d $(SHUTDOWN) && ln -sfn ../../nestos/nestos-live $(SHUTDOWN)/nestos-eject
 	$(RELEASE)/nestos-installer man -C $(MAN) && $(RELEASE)/installnestos --man $(MAN) && $(RELEASE)/butane --man $(MAN) && $(RELEASE)/nestos-updater man $(MAN)

@@ -23,6 +23,8 @@ mod source;
 pub(crate) mod state;
 mod tftp;
 
+/// Its existence tells the real root that it is a live one.
+const MARK: &str = "run/ostree-live";
 /// What is kept for the real root.
 pub(crate) const RUN: &str = "/run/nestos";
 
@@ -33,6 +35,11 @@ pub(crate) struct Image {
     pub(crate) flavour: Flavour,
     /// The build that kernel, initramfs and rootfs must be of.
     pub(crate) build: String,
+}
+
+/// Returns whether this is a live system, in its initramfs or in its real root.
+pub(crate) fn is_live(root: &Path) -> Result<bool> {
+    Ok(root.join(MARK).exists() || Image::find(root)?.is_some())
 }
 
 impl Image {
@@ -95,10 +102,19 @@ mod tests {
     fn both_stamps_are_known_and_a_disk_has_none() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Image::find(dir.path()).unwrap(), None);
+        assert!(!is_live(dir.path()).unwrap());
         fs::create_dir(dir.path().join("etc")).unwrap();
         fs::write(dir.path().join("etc/coreos-live-initramfs"), "1.2\n").unwrap();
         let image = Image::find(dir.path()).unwrap().unwrap();
         assert_eq!((image.flavour, image.build.as_str()), (Flavour::Coreos, "1.2"));
+        assert!(is_live(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn the_real_root_of_a_live_system_knows_that_it_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join(MARK)).unwrap();
+        assert!(is_live(dir.path()).unwrap());
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn step(step: &Step) -> Result<Exit> {
         Step::LiveState => live::state::set_up(),
         Step::LiveReleaseVar => live::state::release_var(),
         Step::IsLive => {
-            let live = live::Image::find(Path::new("/"))?.is_some();
+            let live = live::is_live(Path::new("/"))?;
             return Ok(if live { Exit::Done } else { Exit::Failed });
         }
         Step::Inst(step) => inst::run(step),
