@@ -25,6 +25,7 @@ pub mod iso;
 pub mod list_stream;
 pub mod live;
 pub mod man;
+pub mod miniso;
 pub mod options;
 pub mod osmet;
 pub mod progress;
