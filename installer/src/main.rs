@@ -14,7 +14,7 @@ use nestos_installer::cli::{
 use nestos_installer::install::post_process;
 use nestos_installer::request::{InstallRequest, PostProcessRequest};
 use nestos_installer::{
-    dev, download, fiemap, install, iso, list_stream, man, options, osmet, pxe, restart,
+    dev, download, fiemap, install, iso, list_stream, man, miniso, options, osmet, pxe, restart,
 };
 
 const NAME: &str = "nestos-installer";
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
 fn pack(command: PackCommand) -> anyhow::Result<()> {
     match command {
         PackCommand::Osmet(args) => osmet::pack(&args.into()),
+        PackCommand::MinimalIso(args) => miniso::pack(&args),
     }
 }
 

@@ -2,6 +2,8 @@
 //! holds a description of its minimal one (see [`nestos_formats::miniso`]), which is cut out of it
 //! bit by bit.
 
+mod command;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -14,6 +16,8 @@ use nestos_formats::miniso::{LIMIT, Miniso, SECTOR, Segment, SharedFile, Table};
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
+
+pub use command::pack;
 
 /// Bytes that are read at once.
 const BLOCK: usize = 256 * 1024;
@@ -41,7 +45,7 @@ pub struct Listing<'a> {
 /// Describes `minimal` in terms of `full`, and makes sure that it can be cut out again.
 pub fn describe(full: &Listing<'_>, minimal: &Listing<'_>) -> Result<Miniso> {
     let table = Table::new(shared(full, minimal)?)?;
-    let (packed, digest) = pack(minimal.image, &table)?;
+    let (packed, digest) = compress(minimal.image, &table)?;
     let app_version = env!("CARGO_PKG_VERSION").to_owned();
     let miniso = Miniso { app_version, table, digest: digest.bytes(), packed };
     cut(&miniso, full.image, io::sink())
@@ -98,13 +102,13 @@ fn shared(full: &Listing<'_>, minimal: &Listing<'_>) -> Result<Vec<SharedFile>> 
 }
 
 fn sector(file: &IsoFile) -> Result<u32> {
-    if file.offset % SECTOR != 0 {
+    if !file.offset.is_multiple_of(SECTOR) {
         bail!("{} does not begin at a sector", file.path);
     }
     u32::try_from(file.offset / SECTOR).with_context(|| format!("{} is too far away", file.path))
 }
 
-fn pack(minimal: &File, table: &Table) -> Result<(Vec<u8>, Digest)> {
+fn compress(minimal: &File, table: &Table) -> Result<(Vec<u8>, Digest)> {
     let mut file = minimal;
     file.seek(SeekFrom::Start(0))?;
     let mut from = Hashing { to: io::sink(), hash: Sha256::new() };

@@ -26,7 +26,7 @@ pub use iso::{
     IsoIgnitionEmbedArgs, IsoKargsCommand, IsoKargsModifyArgs, IsoKargsShowArgs, IsoNetworkCommand,
     IsoNetworkEmbedArgs, IsoNetworkExtractArgs,
 };
-pub use pack::{PackCommand, PackOsmetArgs};
+pub use pack::{PackCommand, PackMinimalIsoArgs, PackOsmetArgs};
 pub use pxe::{
     PxeCommand, PxeCustomizeArgs, PxeIgnitionCommand, PxeIgnitionWrapArgs, PxeNetworkCommand,
     PxeNetworkUnwrapArgs, PxeNetworkWrapArgs, PxeUnwrapArgs, System,

@@ -14,6 +14,27 @@ pub enum PackCommand {
     /// A live medium that holds the system can put the image together again,
     /// bit by bit.
     Osmet(PackOsmetArgs),
+    /// Describe a minimal ISO image in the full one
+    ///
+    /// The minimal image is the full one without its root file system; it can
+    /// be cut out again, bit by bit.
+    MinimalIso(PackMinimalIsoArgs),
+}
+
+/// Options of `pack minimal-iso`.
+#[derive(Debug, Args)]
+pub struct PackMinimalIsoArgs {
+    /// Remove the minimal image when it is described
+    #[arg(long)]
+    pub consume: bool,
+
+    /// The full image, which is changed
+    #[arg(value_name = "FULL")]
+    pub full: PathBuf,
+
+    /// The minimal image
+    #[arg(value_name = "MINIMAL")]
+    pub minimal: PathBuf,
 }
 
 /// Options of `pack osmet`.

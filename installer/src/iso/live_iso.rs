@@ -210,7 +210,7 @@ pub(super) fn json<T: DeserializeOwned>(
 }
 
 /// Returns bytes of the image; the caller bounds how many.
-pub(super) fn read_extent<R: Read + Seek>(file: &mut R, extent: Extent) -> Result<Vec<u8>> {
+pub(crate) fn read_extent<R: Read + Seek>(file: &mut R, extent: Extent) -> Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(extent.length)?];
     file.seek(SeekFrom::Start(extent.offset))?;
     file.read_exact(&mut bytes)

@@ -7,6 +7,7 @@ mod customize;
 mod docs;
 mod embed;
 mod kargs;
+mod minimal;
 mod pxe;
 mod scene;
 mod wrong;

@@ -84,6 +84,21 @@ impl Scene {
         Self { dir, iso }
     }
 
+    /// Makes a full image with room for a description, and its minimal one, `minimal.iso`.
+    pub(crate) fn with_minimal(maker: Maker) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (tree, iso) = (dir.path().join("tree"), dir.path().join("live.iso"));
+        let description = tree.join(maker.flavour()).join("miniso.dat");
+        fill(&tree, maker);
+        fs::write(&description, [0; 16 * 1024]).unwrap();
+        make(&tree, &iso, maker);
+        fs::remove_file(description).unwrap();
+        fs::remove_file(tree.join("images/pxeboot/rootfs.img")).unwrap();
+        make(&tree, &dir.path().join("minimal.iso"), maker);
+        fs::remove_dir_all(&tree).unwrap();
+        Self { dir, iso }
+    }
+
     /// Writes a file beside the image and returns its path.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.dir.path().join(name);
