@@ -15,6 +15,7 @@ use nestos_host::cmd::Cmd;
 use nestos_host::term::{self, WithHint};
 
 use crate::console;
+use crate::inst;
 use crate::live::{Image, command_line};
 
 const BOOT_DEVICE: &str = "/dev/disk/by-label/boot";
@@ -56,6 +57,11 @@ pub(crate) fn reboot() -> Result<()> {
         return Ok(());
     }
     console::say("The config changes the kernel arguments: starting anew with them.");
+    // A medium or network that comes first would install anew. Without this it is the firmware
+    // that decides, as ever.
+    if let Err(err) = inst::boot_again(Path::new("/")) {
+        term::warning(format!("cannot tell the firmware to boot this disk again: {err:#}"));
+    }
     Cmd::new("systemctl").args(["--force", "--no-block", "reboot"]).run()?;
     loop {
         thread::sleep(Duration::from_secs(3600));

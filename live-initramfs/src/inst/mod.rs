@@ -91,10 +91,7 @@ pub(crate) fn run(step: &Step) -> Result<()> {
         Step::Finish => finish(root),
         Step::Leave => leave(root),
         Step::Enter { disk } => enter_by_hand(root, disk),
-        Step::BootAgain => match boot_next::Variables::of(root) {
-            Some(variables) => variables.boot_again(),
-            None => Ok(()),
-        },
+        Step::BootAgain => boot_again(root),
         Step::Explain => {
             explain::explain(root);
             Ok(())
@@ -105,6 +102,11 @@ pub(crate) fn run(step: &Step) -> Result<()> {
         }
         Step::SayLive => say_live(root),
     }
+}
+
+/// Asks UEFI firmware to boot next what it booted now; other firmware cannot be asked.
+pub(crate) fn boot_again(root: &Path) -> Result<()> {
+    boot_next::Variables::of(root).map_or(Ok(()), |variables| variables.boot_again())
 }
 
 fn command_line(root: &Path) -> Result<CommandLine> {
