@@ -11,7 +11,7 @@ use nestos_host::cmd::Cmd;
 use nestos_tests::{
     BOOT_TIME, Shell, Suite, Trouble, WebServer, blank_disk, guide, log_in_on_screen, timed,
 };
-use nestos_vm::{BootDevice, Bus, Chipset, Disk, Firmware, Format, Machine};
+use nestos_vm::{BootDevice, Bus, Chipset, Disk, Firmware, Format, Machine, Vm};
 
 const GIB: u64 = 1 << 30;
 /// How long a network boot and an installation may take.
@@ -110,6 +110,60 @@ fn the_guides_pxelinux_lines_install_on_bios() -> Result<()> {
         log_in_on_screen(&vm, ("root", PASSWORD), "on disk", BOOT_TIME)
     })?;
     vm.done()
+}
+
+#[test]
+fn the_minimal_iso_fetches_its_rootfs() -> Result<()> {
+    let Some(suite) = Suite::find_in_full_run("minimal_iso")? else { return Ok(()) };
+    let site = Site::make(&suite)?;
+    let server = WebServer::start_in(site.dir.clone())?;
+    let minimal = site.file("minimal.iso");
+    Cmd::new(suite.program("nestos-installer"))
+        .args(["iso", "extract", "minimal-iso", "--rootfs-url"])
+        .arg(format!("{}rootfs.img", server.guest_url()))
+        .args([suite.image("live-iso")?, minimal.clone()])
+        .run()?;
+    let vm = Machine::new("minimal-iso")
+        .firmware(Firmware::Bios)
+        .memory_mib(1536)
+        .cdrom(&minimal)
+        .boot_order([BootDevice::Cdrom])
+        .start()?;
+    timed("greeting", || vm.serial().expect("sudo installnestos", INSTALL_TIME))?;
+    is_healthy(&vm)?;
+    vm.done()
+}
+
+#[test]
+fn ipxe_appends_the_rootfs_on_bios() -> Result<()> {
+    let Some(suite) = Suite::find_in_full_run("pxe_appended")? else { return Ok(()) };
+    let site = Site::make(&suite)?;
+    let server = WebServer::start_in(site.dir.clone())?;
+    let url = server.guest_url();
+    let script = format!(
+        "#!ipxe\nkernel {url}vmlinuz initrd=initrd.img initrd=rootfs.img console=ttyS0,115200n8\n\
+         initrd {url}initrd.img\ninitrd {url}rootfs.img\nboot\n"
+    );
+    fs::write(site.file("boot.ipxe"), script)?;
+    let vm = Machine::new("pxe-appended")
+        .firmware(Firmware::Bios)
+        .memory_mib(2048)
+        .tftp(&site.dir, format!("{url}boot.ipxe"))
+        .boot_order([BootDevice::Network])
+        .port("nestos.liveiso-success")
+        .start()?;
+    timed("live system", || {
+        vm.wait_port("nestos.liveiso-success", "nestos-liveiso-success", INSTALL_TIME)
+    })?;
+    vm.done()
+}
+
+fn is_healthy(vm: &Vm) -> Result<()> {
+    let shell = Shell::of(vm)?;
+    shell.run_for("systemctl is-system-running --wait", BOOT_TIME)?;
+    let failed = shell.check("systemctl --failed --plain --no-legend")?;
+    ensure!(failed.is_empty(), "units failed: {failed}");
+    shell.check("is-live-image").map(drop)
 }
 
 /// The guide's 8.4: its lines, its arguments after those of APPEND, with this address.
