@@ -11,6 +11,8 @@ use super::{Extent, SECTOR};
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 /// Most places where a name goes on.
 const MOST_CONTINUATIONS: usize = 16;
+/// Flags of a name that stands for the directory itself or its parent.
+const SPECIAL_NAME: u8 = 0x06;
 
 const FLAG_DIRECTORY: u8 = 0x02;
 const FLAG_MULTI_EXTENT: u8 = 0x80;
@@ -145,15 +147,17 @@ fn rock_ridge_name<R: Read + Seek>(image: &mut R, fields: &[u8]) -> Result<Optio
     for _ in 0..MOST_CONTINUATIONS {
         let mut next = None;
         let mut rest = &fields[..];
-        while let Some(length) = rest.get(2).map(|n| usize::from(*n)).filter(|n| *n >= 4) {
-            let Some(field) = rest.get(..length) else { break };
-            rest = &rest[length..];
-            match (&field[..2], field) {
-                (b"NM", [_, _, _, _, flags, part @ ..]) if flags & 0x06 == 0 => {
-                    name.get_or_insert_default().extend(part);
+        while let Some((kind, body, after)) = system_use_field(rest) {
+            rest = after;
+            match &kind {
+                b"NM" => {
+                    let flags = body.first().copied().unwrap_or_default();
+                    if flags & SPECIAL_NAME == 0 {
+                        name.get_or_insert_default().extend(body.get(1..).unwrap_or_default());
+                    }
                 }
-                (b"CE", field) if field.len() >= 28 => next = Some(continuation(field)),
-                (b"ST", _) => break,
+                b"CE" => next = continuation(body),
+                b"ST" => break,
                 _ => {}
             }
         }
@@ -165,9 +169,19 @@ fn rock_ridge_name<R: Read + Seek>(image: &mut R, fields: &[u8]) -> Result<Optio
     Ok(name.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-fn continuation(field: &[u8]) -> Extent {
-    let number = |at: usize| u64::from(both_u32(&field[at..at + 4]));
-    Extent { offset: number(4) * SECTOR + number(12), length: number(20) }
+/// Splits off the first field: its signature, what follows its length and version, and the rest
+/// (SUSP 1.12, 4). rustc 1.95 compiles this with optimisation into a loop without an end when the
+/// caller matches on the field as a slice, so it returns the parts.
+fn system_use_field(fields: &[u8]) -> Option<([u8; 2], &[u8], &[u8])> {
+    let [first, second, length, _version, ..] = *fields else { return None };
+    let (field, after) = fields.split_at_checked(usize::from(length))?;
+    Some(([first, second], field.get(4..)?, after))
+}
+
+/// Returns where the fields go on: block, offset and length, each in both byte orders.
+fn continuation(body: &[u8]) -> Option<Extent> {
+    let number = |at: usize| body.get(at..at + 4).map(|bytes| u64::from(both_u32(bytes)));
+    Some(Extent { offset: number(0)? * SECTOR + number(8)?, length: number(16)? })
 }
 
 /// Takes off the version, and the dot of a name without an extension.
