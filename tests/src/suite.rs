@@ -59,11 +59,16 @@ impl Suite {
     /// Like [`Suite::find`], for tests that only the full run has: what they prove is, in a shorter
     /// way, also proved by others.
     pub fn find_in_full_run(test: &str) -> Result<Option<Self>> {
-        if std::env::var_os(FULL).is_some_and(|full| full == "1") {
+        if is_full_run() {
             return Self::find(test);
         }
         term::warning(format_args!("SKIPPED {test}: only make test-full runs it ({FULL}=1)"));
         Ok(None)
+    }
+
+    /// Returns whether this is the full run.
+    pub fn is_full(&self) -> bool {
+        is_full_run()
     }
 
     /// Returns the test's own directory, which goes away with it.
@@ -161,6 +166,10 @@ impl Suite {
         }
         timed("installing", || install.arg(device).run())
     }
+}
+
+fn is_full_run() -> bool {
+    std::env::var_os(FULL).is_some_and(|full| full == "1")
 }
 
 /// Waits until fewer machines than [`PLACES`] run. Without KVM a booting machine keeps a little more

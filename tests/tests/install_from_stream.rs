@@ -47,7 +47,7 @@ method=auto
 
 #[test]
 fn a_signed_image_of_a_stream_is_installed_beside_old_data_and_boots() -> Result<()> {
-    let Some(suite) = Suite::find("install_from_stream")? else { return Ok(()) };
+    let Some(suite) = Suite::find_in_full_run("install_from_stream")? else { return Ok(()) };
     let release = timed("releasing the image", || Release::make(&suite))?;
     let key = SshKey::generate()?;
     let config = suite.compile("config", &CONFIG.replace("SSH_KEY", &key.public()?))?;

@@ -25,7 +25,7 @@ REGISTRY
 
 #[test]
 fn half_a_gigabyte_is_enough_for_an_update() -> Result<()> {
-    let Some(suite) = Suite::find("update_small")? else { return Ok(()) };
+    let Some(suite) = Suite::find_in_full_run("update_small")? else { return Ok(()) };
     let Some(archive) = suite.next_image()? else { return Ok(()) };
     let registry = Registry::start(&suite.dir().join("registry"))?;
     registry.push(&format!("oci-archive:{}", archive.display()), "nestos:stable")?;

@@ -17,11 +17,14 @@ use crate::serial::Serial;
 use crate::ssh::{Ssh, SshKey};
 use crate::workdir::WorkDir;
 
+/// How often a machine that is waited for is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// What the console says when a boot will not go on.
-const HOPELESS: [&str; 3] = [
+const HOPELESS: [&str; 4] = [
     "Kernel panic - not syncing",
     "You are in emergency mode",
     "NestOS: the boot stopped in the initramfs",
+    "NestOS: the unattended installation stopped",
 ];
 
 /// A running machine. When it goes out of scope QEMU is killed, and unless [`Vm::done`] was
@@ -122,9 +125,17 @@ impl Vm {
         self.wait_reset(timeout)
     }
 
-    /// Waits until the guest resets itself.
+    /// Waits until the guest resets itself; gives up early when the console says that it will not.
     pub fn wait_reset(&self, timeout: Duration) -> Result<()> {
-        let waited = self.qmp.expect_event(&["RESET", "SHUTDOWN"], timeout);
+        let deadline = clock::instant() + timeout;
+        let waited = loop {
+            let left = deadline.saturating_duration_since(clock::instant());
+            let event = self.qmp.expect_event(&["RESET", "SHUTDOWN"], left.min(LOOK_INTERVAL));
+            let hopeless = || HOPELESS.iter().any(|said| self.serial.has_said(said));
+            if event.is_ok() || left <= LOOK_INTERVAL || !self.is_running() || hopeless() {
+                break event;
+            }
+        };
         let event = waited.with_context(|| {
             format!("waiting for a reboot; the console ends with\n{}", self.serial.tail())
         })?;

@@ -26,7 +26,12 @@ const MOST_LINES: usize = 200;
 
 /// Installs as the command line and the option files of the system at `root` ask.
 pub(crate) fn install(root: &Path) -> Result<()> {
-    install_with(root, PROGRAM)
+    install_with(root, PROGRAM)?;
+    // Hooks look for what is on the disk by its labels.
+    if let Err(err) = Cmd::new("udevadm").args(["settle", "--timeout=60"]).run() {
+        term::warning(format!("the links of the new partitions may not be there yet: {err:#}"));
+    }
+    Ok(())
 }
 
 fn install_with(root: &Path, program: &str) -> Result<()> {
