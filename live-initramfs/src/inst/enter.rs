@@ -61,7 +61,8 @@ pub(crate) fn ways(firmware: Firmware, medium: &Medium, occasion: Occasion) -> V
     match (occasion, firmware) {
         (Occasion::Installed, Firmware::Uefi) if optical => vec![Way::BootNext, Way::Eject],
         (Occasion::Installed, Firmware::Uefi) => vec![Way::BootNext, Way::Kexec, Way::Person],
-        (Occasion::Installed, Firmware::Bios) if optical => vec![Way::Eject],
+        // Drives exist that pull the medium in again when the machine starts; QEMU's are such.
+        (Occasion::Installed, Firmware::Bios) if optical => vec![Way::Kexec, Way::Eject],
         (Occasion::Installed, Firmware::Bios) => vec![Way::Kexec, Way::Person],
         (Occasion::AlreadyThere, Firmware::Uefi) => vec![Way::BootNext, Way::Kexec],
         (Occasion::AlreadyThere, Firmware::Bios) | (Occasion::Ignored, _) => vec![Way::Kexec],
@@ -207,7 +208,7 @@ mod tests {
         for (firmware, medium, occasion, expected) in [
             (Uefi, &optical, Installed, &[BootNext, Eject][..]),
             (Uefi, &Medium::Other, Installed, &[BootNext, Kexec, Person]),
-            (Bios, &optical, Installed, &[Eject]),
+            (Bios, &optical, Installed, &[Kexec, Eject]),
             (Bios, &Medium::Other, Installed, &[Kexec, Person]),
             // Nothing here reboots in the hope that somebody removed the medium.
             (Uefi, &optical, AlreadyThere, &[BootNext, Kexec]),
