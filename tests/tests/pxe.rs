@@ -26,7 +26,7 @@ const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 #[test]
 fn a_customised_initramfs_installs_with_no_further_step_by_ipxe_on_uefi() -> Result<()> {
-    let Some(suite) = Suite::find("pxe_customised")? else { return Ok(()) };
+    let Some(suite) = Suite::find_in_full_run("pxe_customised")? else { return Ok(()) };
     let site = Site::make(&suite)?;
     let config = suite.compile("example", guide::ROOT)?;
     // The guide's 7.5.2.
