@@ -13,8 +13,8 @@ const BUFFER: usize = 1 << 20;
 /// What of the first sectors is no partition table: the boot code.
 const BOOT_CODE: u64 = 440;
 
-/// Requires that the disk has the image's partitions at their places with their bytes, the boot
-/// partition's aside, which has those files of the image and the config.
+/// Requires that the disk has the image's boot code, and its partitions at their places with their
+/// bytes; only those of the boot partition, which is edited, are not compared.
 pub fn require_image_on(disk: &Path, image: &Path) -> Result<()> {
     let (on_disk, in_image) = (partitions(disk)?, partitions(image)?);
     ensure!(on_disk == in_image, "the partitions are {on_disk:?}, not {in_image:?}");

@@ -56,8 +56,8 @@ impl Suite {
         Ok(Some(Self { build, meta, bin, dir, _turn: turn }))
     }
 
-    /// Like [`Suite::find`], for tests that only the full run has: what they prove is, in a shorter
-    /// way, also proved by others.
+    /// Like [`Suite::find`], for tests that only the full run has, because they take too long for
+    /// every change.
     pub fn find_in_full_run(test: &str) -> Result<Option<Self>> {
         if is_full_run() {
             return Self::find(test);

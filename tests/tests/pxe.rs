@@ -3,13 +3,13 @@
 //! initramfs.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nestos_host::cmd::Cmd;
 use nestos_tests::{
-    BOOT_TIME, Shell, Suite, Trouble, WebServer, blank_disk, guide, log_in_on_screen, timed,
+    BOOT_TIME, NetworkSite, Shell, Suite, Trouble, WebServer, blank_disk, guide, log_in_on_screen,
+    timed,
 };
 use nestos_vm::{BootDevice, Bus, Chipset, Disk, Firmware, Format, Machine, Vm};
 
@@ -27,7 +27,7 @@ const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 #[test]
 fn a_customised_initramfs_installs_with_no_further_step_by_ipxe_on_uefi() -> Result<()> {
     let Some(suite) = Suite::find_in_full_run("pxe_customised")? else { return Ok(()) };
-    let site = Site::make(&suite)?;
+    let site = NetworkSite::make(&suite)?;
     let config = suite.compile("example", guide::ROOT)?;
     // The guide's 7.5.2.
     Cmd::new(suite.program("nestos-installer"))
@@ -38,11 +38,11 @@ fn a_customised_initramfs_installs_with_no_further_step_by_ipxe_on_uefi() -> Res
         .arg("--output")
         .arg(site.file("custom-initrd.img"))
         .run()?;
-    let server = WebServer::start_in(site.dir.clone())?;
+    let server = WebServer::start_in(site.dir().to_owned())?;
     let url = server.guest_url();
     // The rootfs comes from a server that is not there yet, and then hangs up once.
     let trouble = Trouble { unavailable: TROUBLE_TIME, cut: 1 };
-    let troubled = WebServer::start_troubled(site.dir.clone(), trouble)?;
+    let troubled = WebServer::start_troubled(site.dir().to_owned(), trouble)?;
     let rootfs = format!("{}rootfs.img", troubled.guest_url());
     let script = format!(
         "#!ipxe\nkernel {url}vmlinuz initrd=custom-initrd.img console=ttyS0,115200n8 \
@@ -53,7 +53,7 @@ fn a_customised_initramfs_installs_with_no_further_step_by_ipxe_on_uefi() -> Res
     let vm = Machine::new("pxe-customised")
         .firmware(Firmware::Uefi)
         .memory_mib(1536)
-        .tftp(&site.dir, format!("{url}boot.ipxe"))
+        .tftp(site.dir(), format!("{url}boot.ipxe"))
         .disk(Disk::in_place(&disk, Format::Raw))
         .boot_order([BootDevice::Network, BootDevice::Disk(0)])
         .start()?;
@@ -71,10 +71,10 @@ fn a_customised_initramfs_installs_with_no_further_step_by_ipxe_on_uefi() -> Res
 #[test]
 fn the_guides_pxelinux_lines_install_on_bios() -> Result<()> {
     let Some(suite) = Suite::find_in_full_run("pxe_guide")? else { return Ok(()) };
-    let site = Site::make(&suite)?;
+    let site = NetworkSite::make(&suite)?;
     let config = suite.compile("example", guide::ROOT)?;
     fs::copy(config, site.file("example.ign"))?;
-    let server = WebServer::start_in(site.dir.clone())?;
+    let server = WebServer::start_in(site.dir().to_owned())?;
     let url = format!("{}example.ign", server.guest_url());
     for (from, to) in [(PXELINUX, "pxelinux.0"), (LDLINUX, "ldlinux.c32")] {
         fs::copy(from, site.file(to)).with_context(|| format!("copying {from}"))?;
@@ -93,7 +93,7 @@ fn the_guides_pxelinux_lines_install_on_bios() -> Result<()> {
         .firmware(Firmware::Bios)
         .chipset(Chipset::Pc)
         .memory_mib(3072)
-        .tftp(&site.dir, "pxelinux.0")
+        .tftp(site.dir(), "pxelinux.0")
         .disk(Disk::in_place(&disk, Format::Raw).bus(Bus::Scsi))
         .boot_order([BootDevice::Network, BootDevice::Disk(0)])
         .port("nestos.installer")
@@ -115,8 +115,8 @@ fn the_guides_pxelinux_lines_install_on_bios() -> Result<()> {
 #[test]
 fn the_minimal_iso_fetches_its_rootfs() -> Result<()> {
     let Some(suite) = Suite::find_in_full_run("minimal_iso")? else { return Ok(()) };
-    let site = Site::make(&suite)?;
-    let server = WebServer::start_in(site.dir.clone())?;
+    let site = NetworkSite::make(&suite)?;
+    let server = WebServer::start_in(site.dir().to_owned())?;
     let minimal = site.file("minimal.iso");
     Cmd::new(suite.program("nestos-installer"))
         .args(["iso", "extract", "minimal-iso", "--rootfs-url"])
@@ -137,8 +137,8 @@ fn the_minimal_iso_fetches_its_rootfs() -> Result<()> {
 #[test]
 fn ipxe_appends_the_rootfs_on_bios() -> Result<()> {
     let Some(suite) = Suite::find_in_full_run("pxe_appended")? else { return Ok(()) };
-    let site = Site::make(&suite)?;
-    let server = WebServer::start_in(site.dir.clone())?;
+    let site = NetworkSite::make(&suite)?;
+    let server = WebServer::start_in(site.dir().to_owned())?;
     let url = server.guest_url();
     let script = format!(
         "#!ipxe\nkernel {url}vmlinuz initrd=initrd.img initrd=rootfs.img console=ttyS0,115200n8\n\
@@ -148,7 +148,7 @@ fn ipxe_appends_the_rootfs_on_bios() -> Result<()> {
     let vm = Machine::new("pxe-appended")
         .firmware(Firmware::Bios)
         .memory_mib(2048)
-        .tftp(&site.dir, format!("{url}boot.ipxe"))
+        .tftp(site.dir(), format!("{url}boot.ipxe"))
         .boot_order([BootDevice::Network])
         .port("nestos.liveiso-success")
         .start()?;
@@ -171,32 +171,4 @@ fn menu(config: &str) -> Result<String> {
     let append = format!("{} {} {}", guide::PXE_APPEND, guide::PXE_DISK, guide::PXE_CONFIG);
     let append = guide::filled(&append, &[(guide::CONFIG_ADDRESS, config)])?;
     Ok(format!("DEFAULT nestos\nLABEL nestos\n{}\n{append}\n", guide::PXE_KERNEL))
-}
-
-/// A directory with what machines fetch.
-struct Site {
-    dir: PathBuf,
-}
-
-impl Site {
-    fn make(suite: &Suite) -> Result<Self> {
-        let dir = suite.dir().join("site");
-        fs::create_dir(&dir)?;
-        let site = Self { dir };
-        for (key, name) in [
-            ("live-kernel", "vmlinuz"),
-            ("live-initramfs", "initrd.img"),
-            ("live-rootfs", "rootfs.img"),
-        ] {
-            let from = suite.image(key)?;
-            if fs::hard_link(&from, site.file(name)).is_err() {
-                fs::copy(&from, site.file(name))?;
-            }
-        }
-        Ok(site)
-    }
-
-    fn file(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.dir.join(name)
-    }
 }

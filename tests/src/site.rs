@@ -1,0 +1,61 @@
+//! What machines fetch that boot from the network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nestos_formats::cpio;
+
+use crate::suite::Suite;
+
+/// A directory with copies of kernel, initramfs and rootfs of the live system, which a test may
+/// change: `vmlinuz`, `initrd.img`, `rootfs.img`.
+#[derive(Debug)]
+pub struct NetworkSite {
+    dir: PathBuf,
+}
+
+impl NetworkSite {
+    /// Makes the directory `site` of a test.
+    pub fn make(suite: &Suite) -> Result<Self> {
+        let dir = suite.dir().join("site");
+        fs::create_dir(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let site = Self { dir };
+        for (key, name) in [
+            ("live-kernel", "vmlinuz"),
+            ("live-initramfs", "initrd.img"),
+            ("live-rootfs", "rootfs.img"),
+        ] {
+            let from = suite.image(key)?;
+            fs::copy(&from, site.file(name))
+                .with_context(|| format!("cannot copy {}", from.display()))?;
+        }
+        Ok(site)
+    }
+
+    /// Returns the directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Returns the path of a file in it.
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Adds a file to the initramfs; the last one of a name wins.
+    pub fn append_to_initramfs(&self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.file("initrd.img");
+        let mut initramfs = fs::read(&path)?;
+        initramfs.resize(initramfs.len().next_multiple_of(4), 0);
+        let mut archive = cpio::Writer::new(Vec::new());
+        archive.file(name, 0o600, content)?;
+        initramfs.extend(archive.finish()?);
+        Ok(fs::write(path, initramfs)?)
+    }
+
+    /// Removes the directory, so that the next one can be made.
+    pub fn remove(self) -> Result<()> {
+        fs::remove_dir_all(&self.dir).with_context(|| format!("removing {}", self.dir.display()))
+    }
+}
