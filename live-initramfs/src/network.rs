@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nestos_formats::command_line::CommandLine;
@@ -14,6 +15,7 @@ use nestos_host::atomic;
 use nestos_host::cmd::Cmd;
 use nestos_host::term;
 
+use crate::console;
 use crate::live::{command_line, source_is_remote};
 
 /// Ignition asks for the network by this file.
@@ -25,6 +27,8 @@ const HOSTNAME: &str = "/run/NetworkManager/initrd/hostname";
 const GENERATOR: &str = "/usr/libexec/nm-initrd-generator";
 /// Profiles that the installer left on the boot partition.
 pub(crate) const FROM_DISK: &str = "/run/nestos/firstboot-network";
+/// Between two tries to get an address.
+const ADDRESS_PAUSE: Duration = Duration::from_secs(10);
 const STATE: &str = "/run/NetworkManager";
 
 /// Kernel arguments that say how an interface is set up.
@@ -43,7 +47,7 @@ const ARGUMENTS: [&str; 10] = [
 /// Values of `ip=` that say no more than the default does.
 const AUTOMATIC: [&str; 8] = ["", "on", "any", "dhcp", "dhcp6", "auto", "auto6", "dhcp,dhcp6"];
 
-/// Brings the network up if something in the initramfs needs it, and waits for that.
+/// Brings the network up if something in the initramfs needs it, and waits for an address.
 pub(crate) fn up() -> Result<()> {
     let line = CommandLine::parse(&command_line::read()?);
     if !Path::new(NEEDED).exists() && !source_is_remote(&line) {
@@ -53,13 +57,31 @@ pub(crate) fn up() -> Result<()> {
     for dir in ["/var/lib/NetworkManager", STATE] {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {dir}"))?;
     }
-    let done =
-        Cmd::new("NetworkManager").args(["--configure-and-quit=initrd", "--no-daemon"]).run();
-    if let Err(err) = done {
-        // Whoever needs it goes on trying, and says what could not be fetched.
-        term::warning(format!("the network is not up: {err:#}"));
+    // Switches and DHCP servers may come up after a whole rack did. What needs the network would
+    // wait for ever, too, but on interfaces that nobody sets up any more.
+    loop {
+        let done =
+            Cmd::new("NetworkManager").args(["--configure-and-quit=initrd", "--no-daemon"]).run();
+        if let Err(err) = done {
+            term::warning(format!("cannot set the network up: {err:#}"));
+        }
+        if has_address()? {
+            break;
+        }
+        console::say(&format!(
+            "No network address yet; trying again in {} s.",
+            ADDRESS_PAUSE.as_secs()
+        ));
+        std::thread::sleep(ADDRESS_PAUSE);
     }
     resolve(Path::new("/etc/resolv.conf"))
+}
+
+/// Returns whether an interface has an address that leads beyond its own link.
+fn has_address() -> Result<bool> {
+    let listed =
+        Cmd::new("ip").args(["-oneline", "address", "show", "scope", "global"]).output()?;
+    Ok(!listed.trim().is_empty())
 }
 
 /// Lets name resolution find the servers that NetworkManager was told.

@@ -57,15 +57,25 @@ pub(crate) fn reboot() -> Result<()> {
         return Ok(());
     }
     console::say("The config changes the kernel arguments: starting anew with them.");
-    // A medium or network that comes first would install anew. Without this it is the firmware
-    // that decides, as ever.
-    if let Err(err) = inst::boot_again(Path::new("/")) {
-        term::warning(format!("cannot tell the firmware to boot this disk again: {err:#}"));
-    }
-    Cmd::new("systemctl").args(["--force", "--no-block", "reboot"]).run()?;
+    let verb = again(&CommandLine::parse(&command_line::read()?));
+    Cmd::new("systemctl").args(["--force", "--no-block", verb]).run()?;
     loop {
         thread::sleep(Duration::from_secs(3600));
     }
+}
+
+/// Prepares another start of this disk, and returns the verb of systemctl for it. A medium or
+/// network that comes first would install anew; if nothing helps, the firmware decides, as ever.
+fn again(line: &CommandLine) -> &'static str {
+    if inst::started_directly(line) {
+        match inst::load_kernel(Path::new(BOOT_DEVICE)) {
+            Ok(()) => return "kexec",
+            Err(err) => term::warning(format!("{err:#}")),
+        }
+    } else if let Err(err) = inst::boot_again(Path::new("/")) {
+        term::warning(format!("cannot tell the firmware to boot this disk again: {err:#}"));
+    }
+    "reboot"
 }
 
 /// A live system starts with what its medium or boot server gives it.

@@ -2,7 +2,7 @@
 //! order stays as it is: a disk that has no boot option gets one, at the end.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -36,13 +36,13 @@ impl Variables {
 
     /// Makes the next boot the same as this one.
     pub(crate) fn boot_again(&self) -> Result<()> {
-        let current = self.read(CURRENT).context("the firmware does not say what it booted")?;
+        let current = self.read(CURRENT)?.context("the firmware does not say what it booted")?;
         self.write(NEXT, &current)
     }
 
     /// Returns whether an earlier wish is still there: the firmware did not fulfil it.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.read(NEXT).is_some()
+    pub(crate) fn is_pending(&self) -> Result<bool> {
+        Ok(self.read(NEXT)?.is_some())
     }
 
     fn option_for(&self, wanted: &LoadOption) -> Result<u16> {
@@ -54,7 +54,7 @@ impl Variables {
         let number =
             efi_boot::free_number(&taken).context("the firmware has no free boot option")?;
         self.write(&efi_boot::option_name(number), &wanted.to_bytes())?;
-        let mut order = efi_boot::order(&self.read(ORDER).unwrap_or_default());
+        let mut order = efi_boot::order(&self.read(ORDER)?.unwrap_or_default());
         order.push(number);
         self.write(ORDER, &efi_boot::order_bytes(&order))?;
         Ok(number)
@@ -73,20 +73,25 @@ impl Variables {
     }
 
     fn options(&self) -> Result<Vec<(u16, LoadOption)>> {
-        let read = |number| {
+        let mut options = Vec::new();
+        for number in self.numbers()? {
             let bytes = self.read(&efi_boot::option_name(number))?;
-            Some((number, LoadOption::parse(&bytes)?))
-        };
-        Ok(self.numbers()?.into_iter().filter_map(read).collect())
+            options.extend(bytes.and_then(|b| Some((number, LoadOption::parse(&b)?))));
+        }
+        Ok(options)
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}-{GLOBAL_VARIABLE}"))
     }
 
-    fn read(&self, name: &str) -> Option<Vec<u8>> {
-        let bytes = fs::read(self.path(name)).ok()?;
-        bytes.get(4..).map(<[u8]>::to_vec)
+    /// Returns the value of a variable; one that cannot be read is not one that is not there.
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match fs::read(self.path(name)) {
+            Ok(bytes) => Ok(bytes.get(4..).map(<[u8]>::to_vec)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e).with_context(|| format!("cannot read the firmware's variable {name}")),
+        }
     }
 
     /// Writes a variable with one call, as efivarfs wants it.
@@ -122,23 +127,23 @@ mod tests {
     #[test]
     fn a_disk_without_an_option_gets_one_behind_all_others() {
         let (root, vars) = firmware(&[(0, option("CD", 1)), (1, option("PXE", 2))], &[1, 0]);
-        assert!(!vars.is_pending());
+        assert!(!vars.is_pending().unwrap());
         assert_eq!(vars.boot_once(&option("NestOS", 3)).unwrap(), 2);
-        assert_eq!(efi_boot::order(&vars.read(ORDER).unwrap()), [1, 0, 2]);
-        assert_eq!(vars.read("Boot0002").unwrap(), option("NestOS", 3).to_bytes());
+        assert_eq!(efi_boot::order(&vars.read(ORDER).unwrap().unwrap()), [1, 0, 2]);
+        assert_eq!(vars.read("Boot0002").unwrap().unwrap(), option("NestOS", 3).to_bytes());
         let next = root
             .path()
             .join("sys/firmware/efi/efivars")
             .join("BootNext-8be4df61-93ca-11d2-aa0d-00e098032b8c");
         assert_eq!(fs::read(next).unwrap(), [7, 0, 0, 0, 2, 0]);
-        assert!(vars.is_pending());
+        assert!(vars.is_pending().unwrap());
     }
 
     #[test]
     fn the_option_of_an_earlier_installation_serves_again_and_the_order_stays() {
         let (_root, vars) = firmware(&[(0, option("CD", 1)), (5, option("mine", 3))], &[0]);
         assert_eq!(vars.boot_once(&option("NestOS", 3)).unwrap(), 5);
-        assert_eq!(efi_boot::order(&vars.read(ORDER).unwrap()), [0]);
+        assert_eq!(efi_boot::order(&vars.read(ORDER).unwrap().unwrap()), [0]);
         assert_eq!(vars.numbers().unwrap(), [0, 5]);
     }
 
@@ -148,6 +153,20 @@ mod tests {
         assert!(vars.boot_again().is_err());
         vars.write(CURRENT, &[3, 0]).unwrap();
         vars.boot_again().unwrap();
-        assert_eq!(vars.read(NEXT).unwrap(), [3, 0]);
+        assert_eq!(vars.read(NEXT).unwrap().unwrap(), [3, 0]);
+    }
+
+    #[test]
+    fn a_boot_order_that_cannot_be_read_is_not_written() {
+        let (root, vars) = firmware(&[], &[1, 0]);
+        let order = root
+            .path()
+            .join("sys/firmware/efi/efivars")
+            .join("BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c");
+        fs::remove_file(&order).unwrap();
+        fs::create_dir(&order).unwrap();
+        let err = vars.boot_once(&option("NestOS", 3)).unwrap_err();
+        assert!(format!("{err:#}").contains("cannot read the firmware's variable BootOrder"));
+        assert!(order.is_dir() && !vars.is_pending().unwrap());
     }
 }

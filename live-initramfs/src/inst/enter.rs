@@ -36,10 +36,10 @@ pub(crate) enum Firmware {
 pub(crate) enum Occasion {
     /// It was just installed.
     Installed,
+    /// It was just installed, and the machine is switched off first.
+    InstalledThenOff,
     /// It has been there all the time: a boot that ends here again would never end.
     AlreadyThere,
-    /// As [`Self::AlreadyThere`], and the firmware has ignored such a wish before.
-    Ignored,
 }
 
 /// One way into the installed system.
@@ -56,6 +56,8 @@ pub(crate) enum Way {
 }
 
 /// Returns the ways to try, best first; none may be left untried where the last is no person.
+/// Firmware that ignored an earlier wish is to be taken for a BIOS: asked again and again it would
+/// install again and again.
 pub(crate) fn ways(firmware: Firmware, medium: &Medium, occasion: Occasion) -> Vec<Way> {
     let optical = matches!(medium, Medium::Optical(_));
     match (occasion, firmware) {
@@ -64,8 +66,15 @@ pub(crate) fn ways(firmware: Firmware, medium: &Medium, occasion: Occasion) -> V
         // Drives exist that pull the medium in again when the machine starts; QEMU's are such.
         (Occasion::Installed, Firmware::Bios) if optical => vec![Way::Kexec, Way::Eject],
         (Occasion::Installed, Firmware::Bios) => vec![Way::Kexec, Way::Person],
+        // Nothing is started directly that does not start now.
+        (Occasion::InstalledThenOff, Firmware::Uefi) if optical => {
+            vec![Way::BootNext, Way::Eject]
+        }
+        (Occasion::InstalledThenOff, Firmware::Uefi) => vec![Way::BootNext, Way::Person],
+        (Occasion::InstalledThenOff, Firmware::Bios) if optical => vec![Way::Eject],
+        (Occasion::InstalledThenOff, Firmware::Bios) => vec![Way::Person],
         (Occasion::AlreadyThere, Firmware::Uefi) => vec![Way::BootNext, Way::Kexec],
-        (Occasion::AlreadyThere, Firmware::Bios) | (Occasion::Ignored, _) => vec![Way::Kexec],
+        (Occasion::AlreadyThere, Firmware::Bios) => vec![Way::Kexec],
     }
 }
 
@@ -77,16 +86,8 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Says what happens next, and what would happen on another start from the medium.
-    pub(crate) fn describe(&self) -> String {
-        let again = "The medium, or the network, would install again on the next start from it:\n\
-                     remove it, or see nestos.inst.once.\n";
-        let text = self.describe_by_hand();
-        if self.eject.is_some() { text } else { text + again }
-    }
-
     /// Says what happens next.
-    pub(crate) fn describe_by_hand(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let mut text = match self.way {
             Way::BootNext => "The firmware is asked to start this disk next.\n",
             Way::Kexec => "Its kernel is started directly, past the firmware.\n",
@@ -124,13 +125,10 @@ const VERB: &str = "leave";
 /// Prepares the way into the system on a disk.
 pub(crate) fn prepare(root: &Path, disk: &Disk, occasion: Occasion) -> Result<Prepared> {
     let variables = Variables::of(root);
-    let firmware = if variables.is_some() { Firmware::Uefi } else { Firmware::Bios };
+    let listens = |variables: &Variables| -> Result<bool> { Ok(!variables.is_pending()?) };
+    let asked = variables.as_ref().map_or(Ok(false), listens)?;
+    let firmware = if asked { Firmware::Uefi } else { Firmware::Bios };
     let medium = medium(root, &super::command_line(root)?);
-    let ignored = variables.as_ref().is_some_and(Variables::is_pending);
-    let occasion = match occasion {
-        Occasion::AlreadyThere if ignored => Occasion::Ignored,
-        other => other,
-    };
     for way in ways(firmware, &medium, occasion) {
         let tried = match (way, &variables) {
             (Way::BootNext, Some(variables)) => {
@@ -142,7 +140,7 @@ pub(crate) fn prepare(root: &Path, disk: &Disk, occasion: Occasion) -> Result<Pr
         match tried {
             Ok(()) => {
                 let eject = match &medium {
-                    Medium::Optical(drive) if occasion == Occasion::Installed => {
+                    Medium::Optical(drive) if occasion != Occasion::AlreadyThere => {
                         Some(drive.clone())
                     }
                     _ => None,
@@ -202,7 +200,7 @@ mod tests {
     #[test]
     fn every_machine_has_its_ways() {
         use Firmware::{Bios, Uefi};
-        use Occasion::{AlreadyThere, Ignored, Installed};
+        use Occasion::{AlreadyThere, Installed, InstalledThenOff};
         use Way::{BootNext, Eject, Kexec, Person};
         let optical = Medium::Optical("/dev/sr0".into());
         for (firmware, medium, occasion, expected) in [
@@ -213,10 +211,12 @@ mod tests {
             // Nothing here reboots in the hope that somebody removed the medium.
             (Uefi, &optical, AlreadyThere, &[BootNext, Kexec]),
             (Uefi, &Medium::Other, AlreadyThere, &[BootNext, Kexec]),
-            (Uefi, &Medium::Other, Ignored, &[Kexec]),
+            (Uefi, &optical, InstalledThenOff, &[BootNext, Eject]),
+            (Uefi, &Medium::Other, InstalledThenOff, &[BootNext, Person]),
+            (Bios, &optical, InstalledThenOff, &[Eject]),
+            (Bios, &Medium::Other, InstalledThenOff, &[Person]),
             (Bios, &optical, AlreadyThere, &[Kexec]),
             (Bios, &Medium::Other, AlreadyThere, &[Kexec]),
-            (Bios, &Medium::Other, Ignored, &[Kexec]),
         ] {
             assert_eq!(ways(firmware, medium, occasion), expected, "{firmware:?} {occasion:?}");
         }

@@ -6,12 +6,17 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use nestos_formats::bls::Entry;
+use nestos_formats::command_line::CommandLine;
 use nestos_formats::kargs::FIRSTBOOT_VARIABLE;
 use nestos_host::{kexec, mount};
+
+use super::target::BOOT_FSTYPE;
 
 const ENTRIES: &str = "loader/entries";
 const FIRSTBOOT: &str = "ignition.firstboot";
 const FIRSTBOOT_ARGUMENT: &str = "ignition.firstboot";
+/// Tells the started system that the firmware would not have started it.
+const DIRECTLY: &str = "nestos.started_directly";
 
 /// A kernel to start.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,8 +37,13 @@ pub(crate) fn load(boot: &Path) -> Result<()> {
         };
         kexec::load(&open(&start.kernel)?, &open(&start.initrd)?, &start.line)
     };
-    mount::inside(boot, "ext4", load)
+    mount::inside(boot, BOOT_FSTYPE, load)
         .with_context(|| format!("cannot start the system on {} directly", boot.display()))
+}
+
+/// Returns whether this system was started by [`load`].
+pub(crate) fn started_directly(line: &CommandLine) -> bool {
+    line.has(DIRECTLY)
 }
 
 /// Finds what to start in the files of a boot partition.
@@ -64,7 +74,8 @@ fn find(boot: &Path) -> Result<Start> {
         FIRSTBOOT_VARIABLE => first.clone(),
         _ => arg.to_string(),
     });
-    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    let words = words.filter(|word| !word.is_empty()).chain([DIRECTLY.to_owned()]);
+    let line = words.collect::<Vec<_>>().join(" ");
     Ok(Start { kernel: named("linux")?, initrd: named("initrd")?, line })
 }
 
@@ -107,15 +118,18 @@ mod tests {
         assert_eq!(
             start.line,
             "root=LABEL=root x=\"a b\" ignition.firstboot rd.neednet=1 ip=dhcp \
-             ignition.platform.id=metal"
+             ignition.platform.id=metal nestos.started_directly"
         );
+        assert!(started_directly(&CommandLine::parse(&start.line)));
     }
 
     #[test]
     fn a_later_boot_is_no_first_boot() {
         let dir = boot(&[("loader/entries/ostree-2.conf", NEW)]);
         let line = find(dir.path()).unwrap().line;
-        assert_eq!(line, "root=LABEL=root x=\"a b\" ignition.platform.id=metal");
+        let expected =
+            "root=LABEL=root x=\"a b\" ignition.platform.id=metal nestos.started_directly";
+        assert_eq!(line, expected);
         assert_eq!(first_boot_arguments(Some("")), "ignition.firstboot");
         assert!(find(boot(&[]).path()).unwrap_err().to_string().contains("holds no boot entry"));
     }

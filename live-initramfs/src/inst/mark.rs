@@ -4,15 +4,17 @@
 //! not to be erased because of that.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nestos_host::mount::{self, ReadOnly};
-use nestos_host::term;
+use nestos_host::term::WithHint;
+
+use super::target::BOOT_FSTYPE;
 
 const DIRECTORY: &str = "/nestos";
 const FILE: &str = "/nestos/installed-once";
-const BOOT_FSTYPE: &str = "ext4";
 
 /// What the start of a live system is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,16 +48,19 @@ pub(crate) fn leave(boot: &Path, id: &str) -> Result<()> {
         .with_context(|| format!("cannot leave the mark of nestos.inst.once on {}", boot.display()))
 }
 
-/// Returns the mark on a boot partition. Partitions of others are called `boot`, too: what cannot
-/// be read has no mark.
-pub(crate) fn find(boot: &Path) -> Option<String> {
-    match mount::inside_read_only(boot, ReadOnly::Ext4, || Ok(fs::read_to_string(FILE).ok())) {
-        Ok(mark) => mark.map(|text| text.trim_end().to_owned()),
-        Err(e) => {
-            term::status(format!("{e:#}; it is taken for one without a mark"));
-            None
-        }
-    }
+/// Returns the mark on a boot partition. One that cannot be read may carry the mark, and the disk
+/// what must not be lost: that is an error.
+pub(crate) fn find(boot: &Path) -> Result<Option<String>> {
+    let read = || match fs::read_to_string(FILE) {
+        Ok(text) => Ok(Some(text.trim_end().to_owned())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| format!("cannot read {FILE}")),
+    };
+    mount::inside_read_only(boot, ReadOnly::Ext4, read)
+        .with_context(|| {
+            format!("cannot tell whether {} has the mark of nestos.inst.once", boot.display())
+        })
+        .hint("repair it with e2fsck; or wipe it, or leave out nestos.inst.once, to install anew")
 }
 
 #[cfg(test)]
@@ -89,15 +94,15 @@ mod tests {
         use nestos_host::cmd::Cmd;
         use nestos_host::loopdev::{self, LoopDevice};
         if let Err(e) = loopdev::check_available().and_then(|()| mount::check_available()) {
-            term::status(format!("SKIPPED a_mark_is_found_where_it_was_left: {e:#}"));
+            nestos_host::term::status(format!("SKIPPED a_mark_is_found_where_it_was_left: {e:#}"));
             return;
         }
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(8 << 20).unwrap();
         Cmd::new("mkfs.ext4").args(["-q", "-F"]).arg(file.path()).run().unwrap();
         let device = LoopDevice::attach(file.as_file(), 0, 8 << 20, 512).unwrap();
-        assert_eq!(find(device.path()), None);
+        assert_eq!(find(device.path()).unwrap(), None);
         leave(device.path(), "rack4").unwrap();
-        assert_eq!(find(device.path()), Some("rack4".to_owned()));
+        assert_eq!(find(device.path()).unwrap(), Some("rack4".to_owned()));
     }
 }

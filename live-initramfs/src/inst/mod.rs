@@ -30,6 +30,9 @@ use nestos_host::{optical, term};
 use nix::libc::O_NONBLOCK;
 
 use crate::console;
+pub(crate) use kernel::{load as load_kernel, started_directly};
+
+use arguments::Afterwards;
 use enter::Occasion;
 use mark::Decision;
 use state::State;
@@ -78,6 +81,10 @@ pub(crate) enum Step {
     SayLive,
 }
 
+/// Said where nothing keeps the medium from installing again; a drive may pull a disc in again.
+const AGAIN: &str = "The medium, or the network, would install again on the next start from it:\n\
+    remove it, or see nestos.inst.once.\n";
+
 /// Runs one step.
 pub(crate) fn run(step: &Step) -> Result<()> {
     let root = Path::new("/");
@@ -122,10 +129,12 @@ fn once(root: &Path) -> Result<()> {
     let Some(id) = arguments::once(&line) else { return Ok(()) };
     // Disks that are still being found could carry the mark.
     Cmd::new("udevadm").arg("settle").run()?;
-    let marks: Vec<(PathBuf, String)> = target::with_boot(root)
-        .into_iter()
-        .filter_map(|(disk, boot)| Some((PathBuf::from(disk.device), mark::find(&boot)?)))
-        .collect();
+    let mut marks = Vec::new();
+    for (disk, boot) in target::with_boot(root) {
+        if let Some(mark) = mark::find(&boot)? {
+            marks.push((PathBuf::from(disk.device), mark));
+        }
+    }
     let Decision::Boot(device) = mark::decide(Some(id), &marks) else { return Ok(()) };
     state::tell(root, &State::Already(device.clone()));
     let shown = device.display();
@@ -157,8 +166,13 @@ fn finish(root: &Path) -> Result<()> {
         if let Some(id) = arguments::once(&line) {
             mark::leave(&target::boot_device(&disk)?, id)?;
         }
-        let prepared = enter::prepare(root, &disk, Occasion::Installed)?;
-        console::write_below(root, &prepared.describe());
+        let occasion = match arguments::afterwards(&line) {
+            Afterwards::PowerOff => Occasion::InstalledThenOff,
+            Afterwards::Reboot | Afterwards::Shell => Occasion::Installed,
+        };
+        let prepared = enter::prepare(root, &disk, occasion)?;
+        let again = if arguments::once(&line).is_none() { AGAIN } else { "" };
+        console::write_below(root, &(prepared.describe() + again));
     }
     state::tell(root, &State::Done(path));
     Ok(())
@@ -167,7 +181,7 @@ fn finish(root: &Path) -> Result<()> {
 fn enter_by_hand(root: &Path, path: &Path) -> Result<()> {
     let disk = target::find(root, path)?;
     let prepared = enter::prepare(root, &disk, Occasion::Installed)?;
-    term::status(prepared.describe_by_hand());
+    term::status(prepared.describe());
     Ok(())
 }
 

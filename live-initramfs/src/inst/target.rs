@@ -11,6 +11,9 @@ use nestos_host::disk_use::Sources;
 use nestos_host::disks::{self, Disk, Partition};
 use nestos_host::gpt_disk::{HEAD, Table};
 
+/// The file system of a boot partition.
+pub(super) const BOOT_FSTYPE: &str = "ext4";
+
 /// What the boot menu of the firmware shows.
 const DESCRIPTION: &str = "NestOS";
 
@@ -24,14 +27,24 @@ const BOOT_PROGRAM: &str = "\\EFI\\BOOT\\BOOTX64.EFI";
 pub(crate) fn find(root: &Path, path: &Path) -> Result<Disk> {
     let real = fs::canonicalize(path).unwrap_or_else(|_missing| path.to_owned());
     let mut all = disks::all(&Sources::at(root)).into_iter();
-    all.find(|disk| Path::new(&disk.device) == real)
+    let leads_there = |device: &str| {
+        Path::new(device) == real || fs::canonicalize(device).is_ok_and(|node| node == real)
+    };
+    all.find(|disk| leads_there(&disk.device))
         .ok_or_else(|| anyhow!("{} is no disk of this machine", path.display()))
 }
 
-/// Returns the disks that have a partition called `boot`, with the device of that partition.
+/// Returns the disks that have a partition called `boot`, with the device of that partition. What
+/// is known to be no file system of ours is left out: partitions of others have that name, too.
 pub(crate) fn with_boot(root: &Path) -> Vec<(Disk, PathBuf)> {
     let all = disks::all(&Sources::at(root)).into_iter();
-    all.filter_map(|disk| Some((boot_device(&disk).ok()?, disk))).map(|(b, d)| (d, b)).collect()
+    all.filter_map(|disk| {
+        let boot = partition(&disk, BOOT_LABEL).ok()?;
+        let ours = boot.content.as_ref().is_none_or(|content| content.kind == BOOT_FSTYPE);
+        let device = PathBuf::from(&boot.device);
+        ours.then_some((disk, device))
+    })
+    .collect()
 }
 
 /// Returns the device of the boot partition.

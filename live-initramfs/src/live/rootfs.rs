@@ -72,14 +72,17 @@ fn from_iso(image: &Image, label: &str, keep: Keep) -> Result<()> {
 fn from_url(url: &str) -> Result<()> {
     let hash = wanted()?;
     reserve(&hash)?;
-    console::say(&format!("Fetching the root file system from {url}"));
+    // A password or a query may open doors.
+    let shown = nestos_fetch::parse_url(url)
+        .map_or_else(|_tftp| url.to_owned(), |url| nestos_fetch::shown(&url));
+    console::say(&format!("Fetching the root file system from {shown}"));
     let file = remote::open(url)?;
     if let Some(length) = file.length {
-        check_length(&hash, length).with_context(|| format!("cannot use {url}"))?;
+        check_length(&hash, length).with_context(|| format!("cannot use {shown}"))?;
     }
     let wrong = "nestos.live.rootfs_url= must lead to the rootfs of the build that kernel and \
                  initramfs are of";
-    store(&hash, file.from).hint(wrong).with_context(|| format!("cannot use {url}"))?;
+    store(&hash, file.from).hint(wrong).with_context(|| format!("cannot use {shown}"))?;
     console::say("The root file system is here.");
     Ok(())
 }
