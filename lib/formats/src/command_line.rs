@@ -60,11 +60,18 @@ impl CommandLine {
         self.own_values(name).filter(|value| !value.is_empty()).last()
     }
 
-    /// Returns whether our own argument `name` switches something on: given without a value or
-    /// with one that is none of `0`, `no`, `off` and `false`. The last one counts.
+    /// Returns whether our own argument `name` switches something on: given without `=`, or with a
+    /// value that is none of `0`, `no`, `off` and `false`. An empty value, which a template leaves
+    /// whose variable is not set, switches nothing on. The last one counts.
     pub fn own_flag(&self, name: &str) -> bool {
-        let last = self.own_values(name).last();
-        last.is_some_and(|value| !["0", "no", "off", "false"].contains(&value))
+        let own = |arg: &'_ str| PREFIXES.iter().any(|p| arg.strip_prefix(p) == Some(name));
+        let last = self.args().filter(|arg| {
+            let plain = |prefix: &&str| arg.strip_prefix(*prefix);
+            PREFIXES.iter().filter_map(plain).any(|rest| value_of(rest, name).is_some())
+        });
+        let Some(arg) = last.last() else { return false };
+        let value = arg.split_once('=').map_or("", |(_, value)| value);
+        own(arg) || !["", "0", "no", "off", "false"].contains(&value)
     }
 }
 
@@ -107,7 +114,8 @@ mod tests {
             ("nestos.inst.insecure", true),
             ("coreos.inst.insecure=1", true),
             ("nestos.inst.insecure=yes", true),
-            ("nestos.inst.insecure=", true),
+            ("nestos.inst.insecure=", false),
+            ("nestos.inst.insecure nestos.inst.insecure=", false),
             ("nestos.inst.insecure=0", false),
             ("nestos.inst.insecure=off", false),
             ("nestos.inst.insecure nestos.inst.insecure=no", false),
