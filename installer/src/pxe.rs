@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -58,6 +59,7 @@ fn customize(args: PxeCustomizeArgs) -> Result<()> {
     if live.is_customised() {
         bail!("cannot customize {shown}: input is already customized");
     }
+    let readable = source.metadata()?.permissions().mode() & 0o666;
     let made = Medium { flavour: live.flavour, features: &live.features }.customize(&given)?;
     let archive = if made.members.is_empty() { vec![] } else { made.members.pack()? };
     source.seek(SeekFrom::Start(0))?;
@@ -68,8 +70,16 @@ fn customize(args: PxeCustomizeArgs) -> Result<()> {
     };
     match &output {
         Output::File(path) => {
-            new_file(path, MODE, |file| append(&mut BufWriter::with_capacity(1 << 20, file)))
+            let mode = if made.members.is_empty() { readable } else { MODE };
+            new_file(path, mode, |file| append(&mut BufWriter::with_capacity(1 << 20, file)))
                 .with_context(|| format!("cannot write {}", path.display()))?;
+            if mode == MODE {
+                let shown = path.display();
+                term::status(format!(
+                    "Only you can read {shown}: it may hold secrets. A server that runs as another \
+                     user needs to: chgrp GROUP {shown} && chmod 640 {shown}"
+                ));
+            }
         }
         _ => append(&mut io::stdout().lock()).context("cannot write to standard output")?,
     }
