@@ -120,7 +120,8 @@ fn killed_at(scene: &Scene, call: &Call) -> Verdict {
     }
     let made = traced(scene, &disk, &options).calls;
     let (last, tmp) = (made.iter().rev().find(|c| c.name == call.name).unwrap(), scene.tmp());
-    assert_eq!((last.nth, last.offset), (call.nth, call.offset), "killed elsewhere: {last:?}");
+    let (here, there) = ((last.nth, last.offset), (call.nth, call.offset));
+    assert_eq!(here, there, "killed elsewhere: {last:?}, the last of {made:#?}");
     scene::assert_released(&disk, &tmp);
     let left: Vec<PathBuf> = fs::read_dir(&tmp).unwrap().map(|e| e.unwrap().path()).collect();
     for dir in left {
