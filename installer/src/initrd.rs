@@ -20,7 +20,7 @@ use lookahead::Lookahead;
 pub use members::{Members, TooLarge};
 
 /// Memory for decoding xz: `xz -9` wants 65 MiB.
-const XZ_MEMORY: u64 = 192 * 1024 * 1024;
+pub(crate) const XZ_MEMORY: u64 = 192 * 1024 * 1024;
 
 /// What is done with each regular file: its header, and its content, of which some may be left.
 pub type Visit<'a> = &'a mut dyn FnMut(&Member, &mut dyn Read) -> Result<()>;

@@ -11,11 +11,13 @@ use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result, bail};
 use liblzma::read::XzDecoder;
+use liblzma::stream::Stream;
 use liblzma::write::XzEncoder;
 use nestos_formats::miniso::{LIMIT, Miniso, SECTOR, Segment, SharedFile, Table};
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
+use crate::initrd::XZ_MEMORY;
 
 pub use command::pack;
 
@@ -55,8 +57,11 @@ pub fn describe(full: &Listing<'_>, minimal: &Listing<'_>) -> Result<Miniso> {
 
 /// Writes the minimal image that is described.
 pub fn cut(miniso: &Miniso, full: &File, to: impl Write) -> Result<()> {
-    let mut to = Hashing { to, hash: Sha256::new() };
-    let mut packed = XzDecoder::new(&miniso.packed[..]);
+    // What is shared is in the full image, and what is packed should be little.
+    let left = { full }.seek(SeekFrom::End(0))? + LIMIT as u64;
+    let mut to = Hashing { to, hash: Sha256::new(), left };
+    let stream = Stream::new_stream_decoder(XZ_MEMORY, 0)?;
+    let mut packed = XzDecoder::new_stream(&miniso.packed[..], stream);
     for segment in miniso.table.segments() {
         match segment {
             Segment::Packed(length) => copy(&mut packed, length, &mut to)
@@ -111,7 +116,7 @@ fn sector(file: &IsoFile) -> Result<u32> {
 fn compress(minimal: &File, table: &Table) -> Result<(Vec<u8>, Digest)> {
     let mut file = minimal;
     file.seek(SeekFrom::Start(0))?;
-    let mut from = Hashing { to: io::sink(), hash: Sha256::new() };
+    let mut from = Hashing { to: io::sink(), hash: Sha256::new(), left: u64::MAX };
     let mut packed = XzEncoder::new(Vec::new(), 9);
     for segment in table.segments() {
         match segment {
@@ -170,11 +175,15 @@ impl Read for At<'_> {
 struct Hashing<W> {
     to: W,
     hash: Sha256,
+    /// How many more bytes are taken.
+    left: u64,
 }
 
 impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let n = self.to.write(bytes)?;
+        let more = "it describes far more bytes than the full image has";
+        self.left = self.left.checked_sub(n as u64).ok_or_else(|| io::Error::other(more))?;
         self.hash.update(&bytes[..n]);
         Ok(n)
     }

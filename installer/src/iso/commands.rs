@@ -10,9 +10,9 @@ mod network;
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::live_iso::{Access, LiveIso};
+use super::live_iso::{Access, LiveIso, read_extent};
 use super::patch::{self, Output, Patch, Secrecy};
 use crate::cli::{
     IsoArgs, IsoChangeArgs, IsoCommand, IsoExtractCommand, IsoIgnitionCommand,
@@ -96,7 +96,7 @@ fn secrecy(iso: &mut LiveIso, patches: &[Patch]) -> Result<Secrecy> {
     let Ok(area) = iso.ignition_area() else { return Ok(Secrecy::AsSource) };
     let embedded = match patches.iter().find(|patch| patch.at == area.offset) {
         Some(patch) => patch.bytes.iter().any(|byte| *byte != 0),
-        None => !iso.members()?.is_empty(),
+        None => read_extent(iso.file(), area)?.iter().any(|byte| *byte != 0),
     };
     Ok(if embedded { Secrecy::Private } else { Secrecy::AsSource })
 }
@@ -125,6 +125,12 @@ pub(crate) fn read_input(path: Option<&Path>) -> Result<(String, Vec<u8>)> {
     }
     let mut bytes = Vec::new();
     let most = crate::customize::LARGEST;
-    std::io::stdin().take(most).read_to_end(&mut bytes).context("cannot read standard input")?;
+    std::io::stdin()
+        .take(most + 1)
+        .read_to_end(&mut bytes)
+        .context("cannot read standard input")?;
+    if bytes.len() as u64 > most {
+        bail!("standard input has more than {most} bytes");
+    }
     Ok(("standard input".to_owned(), bytes))
 }

@@ -40,7 +40,7 @@ impl KargsAreas {
         let info: Option<KargsInfo> = json(volume, file, &flavour.kargs())?;
         let found = match info {
             Some(info) => Some(listed(volume, file, info)?),
-            None => legacy(file)?,
+            None => legacy(volume, file)?,
         };
         let Some((default, size, areas)) = found else { return Ok(None) };
         let mut texts = areas.iter().map(|area| -> Result<String> {
@@ -123,7 +123,7 @@ fn listed(volume: &Volume, file: &mut File, info: KargsInfo) -> Result<Areas> {
 }
 
 /// Reads the table of images made before 2022.
-fn legacy(file: &mut File) -> Result<Option<Areas>> {
+fn legacy(volume: &Volume, file: &mut File) -> Result<Option<Areas>> {
     let table = read_extent(file, Extent { offset: LEGACY_AT, length: LEGACY_LEN })?;
     let Some(numbers) = table.strip_prefix(LEGACY_MAGIC) else { return Ok(None) };
     let mut numbers = numbers
@@ -135,7 +135,7 @@ fn legacy(file: &mut File) -> Result<Option<Areas>> {
     let default = read_extent(file, Extent { offset: default_at, length: size })
         .context("the default kernel arguments are outside the image")?;
     let default = plain("the defaults".to_owned()).read(&default)?;
-    let length = file.metadata()?.len();
+    let length = volume.length();
     let mut areas = Vec::new();
     for offset in numbers.take_while(|offset| *offset != 0) {
         let extent = Extent { offset, length: size };

@@ -93,7 +93,7 @@ fn same(word: &str, named: &str) -> bool {
 }
 
 /// Splits at white space outside double quotes.
-fn split(line: &str) -> Vec<String> {
+pub(crate) fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut quoted = false;

@@ -55,7 +55,10 @@ fn an_image_without_areas_says_what_it_lacks() {
 fn areas_outside_their_files_are_refused() {
     let scene = Scene::new(Maker::Xorriso);
     let bytes = scene.bytes();
-    for (from, to) in [("\"size\": 400}", "\"size\": 9e9}"), ("\"offset\": ", "\"offset\":9")] {
+    for (from, to, text) in [
+        ("\"size\": 400}", "\"size\": 999}", "999 bytes at byte "),
+        ("\"offset\": ", "\"offset\":9", "do not fit into its "),
+    ] {
         let mut changed = bytes.clone();
         for at in find_all(&bytes, from.as_bytes()) {
             let at = usize::try_from(at).unwrap();
@@ -65,6 +68,7 @@ fn areas_outside_their_files_are_refused() {
         fs::write(&scene.iso, &changed).unwrap();
         let run = scene.run(&["iso", "reset", "ISO"]);
         assert_eq!(run.code, 1, "{}", run.stderr);
+        assert!(run.stderr.contains(text), "{}", run.stderr);
         assert!(scene.bytes() == changed);
     }
 }

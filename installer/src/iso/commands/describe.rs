@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::customize::summary::Summary;
+use crate::iso::kargs_edit::split;
 use crate::iso::live_iso::{Access, LiveIso};
 use crate::list_stream::Layout;
 
@@ -48,8 +49,8 @@ pub(super) fn run(path: &Path, layout: Layout) -> Result<()> {
     let members = iso.members()?;
     let used = if members.is_empty() { 0 } else { members.pack()?.len() as u64 };
     let kargs = iso.kargs().map(|areas| Kargs {
-        current: areas.current().to_owned(),
-        default: areas.default_kargs().to_owned(),
+        current: without_secrets(areas.current()),
+        default: without_secrets(areas.default_kargs()),
         area_size: areas.size(),
         files: areas.areas().iter().map(|area| area.file.path.clone()).collect(),
     });
@@ -90,6 +91,17 @@ fn lines(described: &Description) -> Vec<String> {
     pairs.into_iter().map(|(what, which)| format!("{:16}{which}", format!("{what}:"))).collect()
 }
 
+/// Returns kernel arguments without what may open doors: passwords and queries of addresses.
+fn without_secrets(kargs: &str) -> String {
+    let words = split(kargs).into_iter().map(|word| {
+        let url = word.split_once('=').and_then(|(name, value)| {
+            Some(format!("{name}={}", nestos_fetch::shown(&nestos_fetch::parse_url(value).ok()?)))
+        });
+        url.unwrap_or(word)
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// Returns where the areas of an image are, as `dev show iso` prints it.
 pub fn areas(iso: &LiveIso, what: Areas) -> Result<Value> {
     match what {
@@ -125,4 +137,18 @@ pub enum Areas {
     Ignition,
     /// Those for kernel arguments.
     Kargs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_what_may_open_doors() {
+        let given = "quiet x=\"a  b\" nestos.inst.image_url=https://u:secret@h/i?token=secret a=b";
+        let shown = without_secrets(given);
+        assert!(!shown.contains("secret"), "{shown}");
+        assert!(shown.starts_with("quiet x=\"a  b\" nestos.inst.image_url=https://u:"), "{shown}");
+        assert!(shown.ends_with(" a=b"), "{shown}");
+    }
 }

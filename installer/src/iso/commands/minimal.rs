@@ -1,6 +1,8 @@
 //! `iso extract minimal-iso`: the image without its root file system, which then comes over the
 //! network. What it finds its root by changes, so that the medium is not waited for.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
@@ -8,11 +10,11 @@ use nestos_formats::live_media::{Flavour, LiveOption, ROOTFS};
 use nestos_formats::miniso::{LIMIT, Miniso, MinisoError};
 use nestos_host::term::WithHint;
 use reqwest::Url;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::extract::copy;
 use crate::cli::IsoExtractMinimalArgs;
-use crate::iso::kargs_edit::KargsEdit;
+use crate::iso::kargs_edit::{KargsEdit, split};
 use crate::iso::live_iso::{Access, LiveIso, read_extent};
 use crate::iso::patch::{self, Output, Patch, Secrecy, new_file};
 use crate::miniso;
@@ -31,6 +33,9 @@ pub(super) fn run(args: &IsoExtractMinimalArgs) -> Result<()> {
         let miniso = description(&mut iso)?;
         let mut minimal = temporary(&args.output)?;
         miniso::cut(&miniso, iso.file(), minimal.as_file_mut())?;
+        // Whoever may read the image may read this one.
+        let mode = iso.file().metadata()?.permissions().mode() & 0o666;
+        minimal.as_file().set_permissions(Permissions::from_mode(mode))?;
         let patches = changes(minimal.path(), args.rootfs_url.as_ref())?;
         let (path, file) = (minimal.path().to_owned(), minimal.as_file_mut());
         patch::write((&path, file), patches, &output, Secrecy::AsSource)?;
@@ -96,8 +101,8 @@ fn changes(minimal: &Path, url: Option<&Url>) -> Result<Vec<Patch>> {
     let (volume, file) = iso.parts();
     // Older images keep their defaults where they cannot be told apart from other bytes.
     if let Some(extent) = volume.find_file(file, &flavour.kargs())? {
-        let mut info: Value = serde_json::from_slice(&read_extent(file, extent)?)?;
-        info["default"] = Value::String(default);
+        let mut info: Map<String, Value> = serde_json::from_slice(&read_extent(file, extent)?)?;
+        info.insert("default".to_owned(), Value::String(default));
         let mut bytes = serde_json::to_vec(&info)?;
         let length = usize::try_from(extent.length)?;
         if bytes.len() > length {
@@ -111,7 +116,7 @@ fn changes(minimal: &Path, url: Option<&Url>) -> Result<Vec<Patch>> {
 
 fn without_medium(kargs: &str) -> String {
     let prefixes = Flavour::ALL.map(|flavour| format!("{}=", flavour.karg(LiveOption::LiveIso)));
-    let words = kargs.split_whitespace();
-    let words = words.filter(|word| !prefixes.iter().any(|prefix| word.starts_with(prefix)));
-    words.collect::<Vec<_>>().join(" ")
+    let mut words = split(kargs);
+    words.retain(|word| !prefixes.iter().any(|prefix| word.starts_with(prefix)));
+    words.join(" ")
 }
