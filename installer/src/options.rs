@@ -171,14 +171,14 @@ fn check(words: &[OsString]) -> Result<()> {
     }
 }
 
+/// Returns the keys that files may hold.
+fn known(install: &Command) -> impl Iterator<Item = &str> {
+    let long = install.get_arguments().filter_map(Arg::get_long);
+    long.filter(|long| !NOT_IN_FILES.contains(long)).chain([DEVICE])
+}
+
 fn unknown(install: &Command, name: &str) -> anyhow::Error {
-    let known: Vec<&str> = install
-        .get_arguments()
-        .filter_map(Arg::get_long)
-        .filter(|long| !NOT_IN_FILES.contains(long))
-        .chain([DEVICE])
-        .collect();
-    match closest(name, known.iter().copied()) {
+    match closest(name, known(install)) {
         Some(near) => anyhow!("there is no option {name:?}; did you mean {near}?"),
         None => anyhow!("there is no option {name:?}; keys are the long names of options"),
     }
@@ -220,5 +220,26 @@ pub fn expand(
         (false, false) => Err(anyhow!("no disk is named"))
             .hint(format!("give DEVICE, or {DEVICE} in an option file")),
         _ => Ok(options.before(given)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use nestos_formats::live_media::INSTALLER_DIRECTIVES;
+
+    use super::*;
+
+    /// What files may hold and an unattended installation has no use for.
+    const NOT_ON_MEDIA: [&str; 6] =
+        ["dry-run", "live-root", "post-process-only", "progress", "progress-fd", "reboot"];
+
+    #[test]
+    fn images_name_every_key_that_option_files_may_hold() {
+        let command = install_command();
+        let mut listed = BTreeSet::from(INSTALLER_DIRECTIVES);
+        listed.extend(NOT_ON_MEDIA);
+        assert_eq!(listed, known(&command).collect());
     }
 }

@@ -30,9 +30,11 @@ pub fn require_image_on(disk: &Path, image: &Path) -> Result<()> {
 /// Requires that nothing was written: every byte is zero.
 pub fn require_untouched(disk: &Path) -> Result<()> {
     let found = Cmd::new("cmp").arg(disk).arg("/dev/zero").finish()?;
-    // cmp(1) reports the end of the shorter file as a difference, on stderr.
-    let text = String::from_utf8_lossy(&found.stdout).into_owned();
-    ensure!(text.is_empty(), "{} was written: {text}", disk.display());
+    // cmp(1) reports the end of the shorter file as a difference, on stderr, and no other one.
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (difference, end) = (text(&found.stdout), text(&found.stderr));
+    ensure!(difference.is_empty(), "{} was written: {difference}", disk.display());
+    ensure!(end.contains("EOF on "), "cannot compare {}: {end}", disk.display());
     Ok(())
 }
 
@@ -85,6 +87,7 @@ mod tests {
         require_untouched(&disk).unwrap();
         File::options().write(true).open(&disk).unwrap().write_all_at(b"x", 2 << 20).unwrap();
         require_untouched(&disk).unwrap_err();
+        require_untouched(&dir.path().join("none")).unwrap_err();
     }
 
     #[test]

@@ -7,10 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use flate2::{Compression, GzBuilder};
 use nestos_formats::cpio;
-use nestos_formats::live_media::{Flavour, INIT, INIT_SCRIPT};
+use nestos_formats::live_media::{Features, Flavour, INIT, INIT_SCRIPT};
 use nestos_formats::stream_hash::StreamHash;
-
-use super::features::features;
 
 const MODE: u32 = 0o644;
 const PROGRAM_MODE: u32 = 0o755;
@@ -32,7 +30,7 @@ pub(crate) fn write(initramfs: &Path, build: &str, rootfs: &StreamHash, out: &Pa
 
 fn stamps(build: &str, rootfs: &StreamHash) -> Result<Vec<u8>> {
     let of = Flavour::Nestos;
-    let features = serde_json::to_string_pretty(&features())? + "\n";
+    let features = serde_json::to_string_pretty(&Features::current())? + "\n";
     let (build, rootfs) = (format!("{build}\n"), rootfs.to_string());
     let archive = cpio::archive([
         (of.initrd_features().as_str(), MODE, features.as_bytes()),

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nestos_formats::disk_layout::Arch;
 use nestos_formats::live_media::{
-    Flavour, IGNITION_IMAGE, IGNITION_IMAGE_LEN, INITRD, IgnitionInfo, KERNEL, MINISO_LEN, ROOTFS,
-    volume_id,
+    Features, Flavour, IGNITION_IMAGE, IGNITION_IMAGE_LEN, INITRD, IgnitionInfo, KERNEL,
+    MINISO_LEN, ROOTFS, volume_id,
 };
 use nestos_host::cmd::Cmd;
 
-use super::features::features;
 use super::menu::{self, Menu};
 use crate::disk::{self, CoreImage, SectorSize, Source};
 
@@ -71,7 +70,7 @@ impl Tree {
         tree.write(menu::PATH, &menu.text)?;
         let of = Flavour::Nestos;
         tree.write(&of.kargs(), &json(&menu.areas)?)?;
-        tree.write(&of.features(), &json(&features())?)?;
+        tree.write(&of.features(), &json(&Features::current())?)?;
         tree.write(&of.igninfo(), &json(&IgnitionInfo::default())?)?;
         tree.zeros(&of.miniso(), MINISO_LEN)?;
         tree.zeros(IGNITION_IMAGE, IGNITION_IMAGE_LEN)?;

@@ -2,7 +2,6 @@
 //! and rootfs that it consists of, for PXE. They run the system of the metal images from RAM and
 //! can install those without a network. Same commit, same bytes. See docs/builder.md.
 
-mod features;
 pub(crate) mod initrd;
 mod installer;
 pub(crate) mod iso;

@@ -61,6 +61,41 @@ impl Default for IgnitionInfo {
     }
 }
 
+/// Keys of option files that the installer of this release reads: names of options of
+/// `nestos-installer install`, and `dest-device`.
+pub const INSTALLER_DIRECTIVES: [&str; 30] = [
+    "append-karg",
+    "architecture",
+    "console",
+    "copy-network",
+    "delete-karg",
+    "dest-device",
+    "fetch-retries",
+    "hostname",
+    "ignition-file",
+    "ignition-hash",
+    "ignition-url",
+    "image-digest",
+    "image-file",
+    "image-url",
+    "insecure",
+    "insecure-ignition",
+    "keyring",
+    "network-dir",
+    "offline",
+    "platform",
+    "preserve-on-error",
+    "release-holders",
+    "report",
+    "save-partindex",
+    "save-partlabel",
+    "secure-ipl",
+    "stream",
+    "stream-base-url",
+    "verify-written",
+    "wipe",
+];
+
 /// `features.json`, in the ISO and in the initramfs: how the live system can be customised. What
 /// is not stated is not supported.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +111,17 @@ pub struct Features {
 }
 
 impl Features {
+    /// Returns what a live system of this release can.
+    pub fn current() -> Self {
+        Self {
+            installer_config: true,
+            live_initrd_network: true,
+            installer_config_directives: INSTALLER_DIRECTIVES
+                .map(|key| (key.to_owned(), true))
+                .into(),
+        }
+    }
+
     /// Returns whether the image's installer knows a key of option files.
     pub fn knows_directive(&self, key: &str) -> bool {
         self.installer_config_directives.get(key).copied().unwrap_or(false)
