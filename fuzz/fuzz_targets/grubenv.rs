@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nestos_updater::health::grubenv::Grubenv;
+use nestos_formats::grubenv::Grubenv;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut env) = Grubenv::parse(bytes) else { return };

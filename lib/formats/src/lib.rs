@@ -9,6 +9,7 @@ pub mod console;
 pub mod cpio;
 pub mod disk_layout;
 pub mod efi_boot;
+pub mod grubenv;
 pub mod image_note;
 pub mod image_ref;
 pub mod kargs;

@@ -4,12 +4,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use nestos_formats::grubenv::Grubenv;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use tracing::{debug, warn};
 
-use super::grubenv::Grubenv;
+use super::grubenv;
 use crate::daemon::paths::Paths;
 
 /// Boots that a deployment on trial has.
@@ -28,7 +29,7 @@ pub enum Counter {
 
 /// Reads the counter. A block that cannot be read counts nothing: GRUB does not read it either.
 pub fn read(paths: &Paths) -> Counter {
-    match Grubenv::read(&paths.grubenv) {
+    match grubenv::read(&paths.grubenv) {
         Ok(env) => counter(&env),
         Err(error) => {
             warn!(error = format!("{error:#}"), "boots are not counted");
@@ -63,14 +64,14 @@ fn counter(env: &Grubenv) -> Counter {
 
 /// Writes the block if `edit` changes it. One that cannot be read is begun anew.
 fn change(paths: &Paths, edit: impl Fn(&mut Grubenv)) -> Result<()> {
-    let before = Grubenv::read(&paths.grubenv).ok();
+    let before = grubenv::read(&paths.grubenv).ok();
     let mut env = before.clone().unwrap_or_default();
     edit(&mut env);
     if before.as_ref() == Some(&env) {
         return Ok(());
     }
     make_writable(&paths.boot)?;
-    env.write(&paths.grubenv)
+    grubenv::write(&env, &paths.grubenv)
 }
 
 /// Makes the boot partition writable for this process: it is mounted read-only, and stays so for
@@ -131,7 +132,7 @@ mod tests {
         assert_eq!(read(&paths), Counter::Counting);
         clear(&paths).unwrap();
         assert_eq!(read(&paths), Counter::Unset);
-        let env = Grubenv::read(&paths.grubenv).unwrap();
+        let env = grubenv::read(&paths.grubenv).unwrap();
         assert_eq!(env.get("boot_success").as_deref(), Some("1"));
     }
 

@@ -17,7 +17,7 @@ use nestos_updater::daemon::policy::Policy;
 use nestos_updater::daemon::state::State;
 use nestos_updater::daemon::state_file::StateFile;
 use nestos_updater::daemon::step::step;
-use nestos_updater::health::grubenv::Grubenv;
+use nestos_updater::health::grubenv;
 use nestos_updater::health::{self, Findings, Outcome};
 use nestos_updater::sysroot::{Deployer, Deployment, Deployments, Offer};
 use proptest::prelude::{Strategy as Generator, any, prop, prop_assert, prop_assert_eq, proptest};
@@ -176,7 +176,7 @@ impl Machine {
 
     /// What grub.cfg does; returns the entry it boots.
     fn grub(&self) -> usize {
-        let mut env = Grubenv::read(&self.paths.grubenv).unwrap();
+        let mut env = grubenv::read(&self.paths.grubenv).unwrap();
         if env.get("boot_success").as_deref() == Some("1") {
             return 0;
         }
@@ -189,7 +189,7 @@ impl Machine {
             Some(_) => "2",
         };
         env.set("boot_counter", left);
-        env.write(&self.paths.grubenv).unwrap();
+        grubenv::write(&env, &self.paths.grubenv).unwrap();
         usize::from(left == "-1")
     }
 
@@ -401,7 +401,7 @@ proptest! {
         prop_assert!(machine.world().boots.values().sum::<u32>() <= MOST_BOOTS);
         prop_assert!(machine.state().denies(&digest('B')));
         prop_assert_eq!(machine.booted(), 'A');
-        let env = Grubenv::read(&machine.paths.grubenv).unwrap();
+        let env = grubenv::read(&machine.paths.grubenv).unwrap();
         prop_assert_eq!(env.get("boot_counter"), None);
         prop_assert!(Path::new(&machine.paths.judged).exists());
     }
