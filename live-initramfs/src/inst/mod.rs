@@ -2,6 +2,7 @@
 //! console. The units are in `systemd-units`; docs/live.md describes all of it.
 
 mod arguments;
+mod boot_count;
 mod boot_next;
 mod enter;
 mod explain;
