@@ -98,10 +98,13 @@ pub(crate) fn afterwards(line: &CommandLine) -> Afterwards {
     }
 }
 
-/// Returns the name of the installation that is to happen once.
+/// Returns the name of the installation that is to happen once. An empty value is none that
+/// switches off, unlike that of a flag: the disk would be installed to again and again.
 pub(crate) fn once(line: &CommandLine) -> Option<&str> {
-    line.own_flag(ONCE)
-        .then(|| line.own_values(ONCE).last().filter(|id| !id.is_empty()).unwrap_or(FIRST))
+    match line.own_values(ONCE).last()? {
+        "" => Some(FIRST),
+        id => line.own_flag(ONCE).then_some(id),
+    }
 }
 
 /// Returns whether a value of an option is fetched from the network.
