@@ -217,7 +217,7 @@ mod tests {
         let machine = Machine::new("m").disk(Disk::overlay("/base", Format::Qcow2));
         assert_eq!(
             line(&machine, &files(&["/w/disk0"])),
-            "-no-user-config -name m -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 \
+            "-no-user-config -name m -machine q35 -accel tcg,thread=multi -cpu max -smp 1 -m 2048 \
              -display none -monitor none -chardev stdio,id=console,signal=off -serial \
              chardev:console -object rng-random,id=rng,filename=/dev/urandom -device \
              virtio-rng-pci,rng=rng -qmp unix:/w/qmp,server=on,wait=off -drive \
