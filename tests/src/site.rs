@@ -1,6 +1,7 @@
 //! What machines fetch that boot from the network.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -52,6 +53,19 @@ impl NetworkSite {
         archive.file(name, 0o600, content)?;
         initramfs.extend(archive.finish()?);
         Ok(fs::write(path, initramfs)?)
+    }
+
+    /// Puts the rootfs behind the initramfs, as boot loaders do with several files.
+    pub fn append_rootfs(&self) -> Result<()> {
+        let path = self.file("initrd.img");
+        let mut initramfs = File::options().append(true).open(&path)?;
+        let odd = initramfs.metadata()?.len() % cpio::ALIGNMENT;
+        initramfs
+            .write_all(&[0; 4][..usize::try_from((cpio::ALIGNMENT - odd) % cpio::ALIGNMENT)?])?;
+        let mut rootfs = File::open(self.file("rootfs.img"))?;
+        io::copy(&mut rootfs, &mut initramfs)
+            .with_context(|| format!("cannot append to {}", path.display()))?;
+        Ok(())
     }
 
     /// Removes the directory, so that the next one can be made.

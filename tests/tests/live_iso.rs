@@ -80,11 +80,12 @@ struct Disks {
 }
 
 impl Disks {
-    /// Returns what is installed to by command: the full run has the disk with large sectors too.
+    /// Returns what is installed to by command; the conversation has a disk with sectors of 512
+    /// bytes in every run.
     fn in_this_run(&self, suite: &Suite) -> Vec<(&Path, &'static str, SectorSize)> {
         let large = (self.large.as_path(), "/dev/vdc", SectorSize::Bytes4096);
         let plain = (self.by_command.as_path(), "/dev/vdb", SectorSize::Bytes512);
-        if suite.is_full() { vec![plain, large] } else { vec![plain] }
+        if suite.is_full() { vec![large, plain] } else { vec![large] }
     }
 }
 

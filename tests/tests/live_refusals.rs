@@ -13,9 +13,18 @@ const GIB: u64 = 1 << 30;
 /// How long it may take until the console tells.
 const REFUSAL_TIME: Duration = Duration::from_secs(400);
 
+/// How the rootfs comes.
+enum Rootfs {
+    /// By its address.
+    Fetched,
+    /// Behind the initramfs.
+    Appended,
+}
+
 /// One thing that is wrong, and what the console must say of it.
 struct Case {
     name: &'static str,
+    rootfs: Rootfs,
     /// Arguments beside the address of the rootfs.
     arguments: &'static str,
     prepare: fn(&NetworkSite) -> Result<()>,
@@ -26,6 +35,7 @@ const FINE: fn(&NetworkSite) -> Result<()> = |_site| Ok(());
 
 const DAMAGED: Case = Case {
     name: "a damaged rootfs",
+    rootfs: Rootfs::Fetched,
     arguments: "",
     prepare: |site| {
         let file = File::options().write(true).open(site.file("rootfs.img"))?;
@@ -37,6 +47,7 @@ const DAMAGED: Case = Case {
 
 const NO_SUCH_DISK: Case = Case {
     name: "a disk that is not there",
+    rootfs: Rootfs::Fetched,
     arguments: "nestos.inst.install_dev=serial=NOT-THERE",
     prepare: FINE,
     says: &[
@@ -52,33 +63,38 @@ const SHORT: [Case; 2] = [DAMAGED, NO_SUCH_DISK];
 const LONG: [Case; 5] = [
     Case {
         name: "a rootfs that was cut",
+        rootfs: Rootfs::Fetched,
         arguments: "",
         prepare: |site| {
             let file = File::options().write(true).open(site.file("rootfs.img"))?;
             Ok(file.set_len(file.metadata()?.len() / 2)?)
         },
-        says: &["where the stream hash names more"],
+        says: &["bytes, but the rootfs of this build has"],
     },
     Case {
         name: "a rootfs of another build",
+        rootfs: Rootfs::Appended,
         arguments: "",
         prepare: |site| site.append_to_initramfs("etc/nestos-live-initramfs", b"another.build\n"),
         says: &["but kernel and initramfs are of build another.build"],
     },
     Case {
         name: "an address that is not there",
+        rootfs: Rootfs::Fetched,
         arguments: "",
         prepare: |site| Ok(fs::remove_file(site.file("rootfs.img"))?),
         says: &["the server answers 404 Not Found"],
     },
     Case {
         name: "a selector that fits two disks",
+        rootfs: Rootfs::Fetched,
         arguments: "coreos.inst.install_dev=size>=1GiB",
         prepare: FINE,
         says: &["2 disks match size>=1GiB; exactly one must", "/dev/vda", "/dev/vdb"],
     },
     Case {
         name: "a config that is none",
+        rootfs: Rootfs::Fetched,
         arguments: "nestos.inst.install_dev=vda",
         prepare: |site| {
             site.append_to_initramfs("config.ign", b"{\"ignition\":{\"version\":\"9.9.9\"}}")
@@ -107,14 +123,14 @@ fn refused(suite: &Suite, case: &Case) -> Result<()> {
         blank_disk(site.dir(), "vda.raw", 10 * GIB)?,
         blank_disk(site.dir(), "vdb.raw", 12 * GIB)?,
     ];
-    let url = server.guest_url();
+    let place = match case.rootfs {
+        Rootfs::Fetched => format!("nestos.live.rootfs_url={}rootfs.img", server.guest_url()),
+        Rootfs::Appended => site.append_rootfs().map(|()| String::new())?,
+    };
     let boot = DirectBoot {
         kernel: site.file("vmlinuz"),
         initrd: site.file("initrd.img"),
-        command_line: format!(
-            "console=ttyS0,115200n8 nestos.live.rootfs_url={url}rootfs.img {}",
-            case.arguments
-        ),
+        command_line: format!("console=ttyS0,115200n8 {place} {}", case.arguments),
     };
     let mut machine = Machine::new("refused").firmware(Firmware::Bios).direct_boot(boot);
     for disk in &disks {
