@@ -66,9 +66,9 @@ impl Suite {
         Ok(None)
     }
 
-    /// Returns whether [`Suite::find_in_full_run`] would find something to test.
-    pub fn runs_in_full_run() -> bool {
-        is_full_run() && [BUILD, BIN].iter().all(|name| std::env::var_os(name).is_some())
+    /// Returns whether [`Suite::find`] would find something to test.
+    pub fn is_there() -> bool {
+        [BUILD, BIN].iter().all(|name| std::env::var_os(name).is_some())
     }
 
     /// Returns whether this is the full run.

@@ -26,7 +26,7 @@ const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 #[test]
 fn a_customised_initramfs_installs_with_no_further_step_by_ipxe_on_uefi() -> Result<()> {
-    let Some(suite) = Suite::find_in_full_run("pxe_customised")? else { return Ok(()) };
+    let Some(suite) = Suite::find("pxe_customised")? else { return Ok(()) };
     let site = NetworkSite::make(&suite)?;
     let config = suite.compile("example", guide::ROOT)?;
     // The guide's 7.5.2.
@@ -70,7 +70,7 @@ fn a_customised_initramfs_installs_with_no_further_step_by_ipxe_on_uefi() -> Res
 
 #[test]
 fn the_guides_pxelinux_lines_install_on_bios() -> Result<()> {
-    let Some(suite) = Suite::find_in_full_run("pxe_guide")? else { return Ok(()) };
+    let Some(suite) = Suite::find("pxe_guide")? else { return Ok(()) };
     let site = NetworkSite::make(&suite)?;
     let config = suite.compile("example", guide::ROOT)?;
     fs::copy(config, site.file("example.ign"))?;
@@ -114,7 +114,7 @@ fn the_guides_pxelinux_lines_install_on_bios() -> Result<()> {
 
 #[test]
 fn the_minimal_iso_fetches_its_rootfs() -> Result<()> {
-    let Some(suite) = Suite::find_in_full_run("minimal_iso")? else { return Ok(()) };
+    let Some(suite) = Suite::find("minimal_iso")? else { return Ok(()) };
     let site = NetworkSite::make(&suite)?;
     let server = WebServer::start_in(site.dir().to_owned())?;
     let minimal = site.file("minimal.iso");
@@ -136,7 +136,7 @@ fn the_minimal_iso_fetches_its_rootfs() -> Result<()> {
 
 #[test]
 fn ipxe_appends_the_rootfs_on_bios() -> Result<()> {
-    let Some(suite) = Suite::find_in_full_run("pxe_appended")? else { return Ok(()) };
+    let Some(suite) = Suite::find("pxe_appended")? else { return Ok(()) };
     let site = NetworkSite::make(&suite)?;
     let server = WebServer::start_in(site.dir().to_owned())?;
     let url = server.guest_url();
