@@ -48,6 +48,8 @@ const PRE: &str = "#!/bin/sh\nset -e\ntest -b /dev/vda\necho before > /run/hooks
 const POST: &str = "#!/bin/sh\nset -e\necho after >> /run/hooks\n\
     mkdir -p /tmp/boot\nmount /dev/disk/by-partlabel/boot /tmp/boot\n\
     cp /run/hooks /tmp/boot/hooks\numount /tmp/boot\n";
+/// An argument that the config asks for.
+const KARG: &str = "e2e.argument=1";
 const FETCHED: &str = "from a server that only the CA vouches for";
 const NETWORK: &str = "[connection]\nid=carried\ntype=ethernet\nautoconnect-priority=10\n\
     [ipv4]\nmethod=auto\n[ipv6]\nmethod=auto\n";
@@ -95,11 +97,14 @@ fn a_customised_stick_runs_its_hooks_and_carries_its_settings_on_uefi() -> Resul
 }
 
 fn settings_arrived(vm: &Vm) -> Result<()> {
-    let shell = Shell::log_in(vm, "root", PASSWORD, BOOT_TIME)?;
+    let shell = Shell::log_in(vm, "root", PASSWORD, 2 * BOOT_TIME)?;
     ensure!(shell.run("is-live-image")?.0 != 0, "the stick was booted again");
     ensure!(shell.check("cat /boot/hooks")? == "before\nafter", "not every hook ran");
     let connections = shell.check("nmcli -g NAME connection show")?;
     ensure!(connections.contains("carried"), "the connections are {connections}");
+    // Ignition's argument took a restart, at which the stick was first again.
+    let line = shell.check("cat /proc/cmdline")?;
+    ensure!(line.matches(KARG).count() == 1, "the kernel was started with {line}");
     // The config names an address that only the CA vouches for.
     ensure!(shell.check("cat /etc/e2e-fetched")? == FETCHED, "the file was not fetched");
     Ok(())
@@ -134,14 +139,15 @@ impl TlsServer {
         Ok(Self { certificate, port, process })
     }
 
-    /// Returns a config with root's password and a file of this server.
+    /// Returns a config with root's password, a file of this server and a kernel argument.
     fn config(&self) -> String {
         let file = format!(
             "storage:\n  files:\n    - path: /etc/e2e-fetched\n      contents:\n        \
              source: https://10.0.2.2:{}/file\n",
             self.port
         );
-        format!("{}{file}", guide::ROOT)
+        let argument = format!("kernel_arguments:\n  should_exist:\n    - {KARG}\n");
+        format!("{}{file}{argument}", guide::ROOT)
     }
 }
 

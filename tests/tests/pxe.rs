@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use nestos_host::cmd::Cmd;
 use nestos_tests::{
     BOOT_TIME, NetworkSite, Shell, Suite, Trouble, WebServer, blank_disk, guide, log_in_on_screen,
-    timed,
+    require_image_on, timed,
 };
 use nestos_vm::{BootDevice, Bus, Chipset, Disk, Firmware, Format, Machine, Vm};
 
@@ -134,27 +134,51 @@ fn the_minimal_iso_fetches_its_rootfs() -> Result<()> {
     vm.done()
 }
 
+/// Arguments of an unattended installation in every spelling; the address of the config follows.
+const ARGUMENTS: &str = "nestosos.inst.install_dev=size>=9GiB coreos.inst.append_karg=e2e.one \
+                         nestos.inst.append_karg=e2e.two=2 coreos.inst.platform_id=metal \
+                         nestos.inst.console=ttyS0,115200n8 nestosos.inst.copy_network \
+                         nestos.inst.poweroff coreos.inst.ignition_url=";
+
 #[test]
 fn ipxe_appends_the_rootfs_on_bios() -> Result<()> {
     let Some(suite) = Suite::find("pxe_appended")? else { return Ok(()) };
     let site = NetworkSite::make(&suite)?;
     let server = WebServer::start_in(site.dir().to_owned())?;
     let url = server.guest_url();
+    fs::copy(suite.compile("example", guide::ROOT)?, site.file("node.ign"))?;
+    // The installation takes its time, and the full run alone has it.
+    let install = if suite.is_full() { format!("{ARGUMENTS}{url}node.ign") } else { String::new() };
     let script = format!(
-        "#!ipxe\nkernel {url}vmlinuz initrd=initrd.img initrd=rootfs.img console=ttyS0,115200n8\n\
-         initrd {url}initrd.img\ninitrd {url}rootfs.img\nboot\n"
+        "#!ipxe\nkernel {url}vmlinuz initrd=initrd.img initrd=rootfs.img console=ttyS0,115200n8 \
+         {install}\ninitrd {url}initrd.img\ninitrd {url}rootfs.img\nboot\n"
     );
     fs::write(site.file("boot.ipxe"), script)?;
+    let disk = blank_disk(suite.dir(), "disk.raw", 10 * GIB)?;
     let vm = Machine::new("pxe-appended")
         .firmware(Firmware::Bios)
         .memory_mib(2048)
         .tftp(site.dir(), format!("{url}boot.ipxe"))
+        .disk(Disk::in_place(&disk, Format::Raw))
         .boot_order([BootDevice::Network])
         .port("nestos.liveiso-success")
         .start()?;
-    timed("live system", || {
-        vm.wait_port("nestos.liveiso-success", "nestos-liveiso-success", INSTALL_TIME)
-    })?;
+    if !suite.is_full() {
+        timed("live system", || {
+            vm.wait_port("nestos.liveiso-success", "nestos-liveiso-success", INSTALL_TIME)
+        })?;
+        return vm.done();
+    }
+    timed("installing", || vm.wait_off(INSTALL_TIME))?;
+    vm.done()?;
+    require_image_on(&disk, &suite.image("metal")?)?;
+    let vm = Machine::new("pxe-appended-disk").disk(Disk::in_place(&disk, Format::Raw)).start()?;
+    let shell = timed("the installed system", || Shell::log_in(&vm, "root", PASSWORD, BOOT_TIME))?;
+    let line = shell.check("cat /proc/cmdline")?;
+    for argument in ["e2e.one", "e2e.two=2", "console=ttyS0,115200n8", "ignition.platform.id=metal"]
+    {
+        ensure!(line.split(' ').any(|word| word == argument), "no {argument} in {line}");
+    }
     vm.done()
 }
 
