@@ -100,11 +100,12 @@ pub fn extract_initrd(args: &ExtractInitrdArgs) -> Result<()> {
             Ok(())
         };
         write().with_context(|| format!("cannot write {}", path.display()))?;
-        if args.verbose && first {
-            term::result(path.display());
-        }
         Ok(())
-    })
+    })?;
+    if args.verbose {
+        written.iter().for_each(|path| term::result(args.directory.join(path).display()));
+    }
+    Ok(())
 }
 
 fn fits(patterns: &[glob::Pattern], path: &str) -> bool {

@@ -152,7 +152,7 @@ impl LiveIso {
 }
 
 /// Adds to a reason that the image is none of ours, in the words of both families.
-fn unrecognised(reason: anyhow::Error) -> anyhow::Error {
+pub(crate) fn unrecognised(reason: anyhow::Error) -> anyhow::Error {
     Flavour::ALL.iter().rev().fold(reason, |error, flavour| {
         error.context(format!("Unrecognized {} ISO image.", flavour.title()))
     })

@@ -82,7 +82,6 @@ fn keyfiles_are_embedded_extracted_and_removed_beside_a_config() {
                  ########## b.nmconnection ##########\n{KEYFILE}"
             )
         );
-        fs::create_dir(scene.dir.path().join("d")).unwrap();
         let written = scene.run(&["iso", "network", "extract", "-C", "d", "ISO"]).good().text();
         assert_eq!(written, "d/a.nmconnection\nd/b.nmconnection\n");
         let mode = fs::metadata(scene.dir.path().join("d/a.nmconnection")).unwrap().permissions();

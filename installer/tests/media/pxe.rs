@@ -126,6 +126,8 @@ fn files_are_extracted_and_never_outside_the_directory() {
     let run = scene.run(&["dev", "extract", "initrd", "-C", "out", "-v", "in.img", "init"]).good();
     assert_eq!(run.text(), "out/init\n");
     assert_eq!(fs::read(scene.dir.path().join("out/init")).unwrap(), b"init\n");
+    let all = scene.run(&["dev", "extract", "initrd", "-C", "all", "-v", "in.img"]).good().text();
+    assert!(all.lines().count() > 2 && all.lines().is_sorted(), "{all}");
     for path in ["../x", "/tmp/x", "a/../../x"] {
         let bad = nestos_formats::cpio::archive([("AAAAAAAAAAAA", 0o644, &b"x"[..])]).unwrap();
         let mut bad = bad;

@@ -13,7 +13,7 @@ fn files_that_are_no_live_images_are_refused_in_the_words_of_both_families() {
     scene.file("empty", "");
     for file in ["noise", "empty"] {
         for command in
-            [&["iso", "kargs", "show"][..], &["iso", "ignition", "show"], &["iso", "reset"]]
+            [&["iso", "kargs", "show"][..], &["iso", "reset"], &["iso", "extract", "pxe"]]
         {
             let run = scene.run(&[command, &[file]].concat());
             assert_eq!(run.code, 1);
@@ -22,6 +22,11 @@ fn files_that_are_no_live_images_are_refused_in_the_words_of_both_families() {
             }
         }
     }
+    let data = scene.dir.path().join("data.iso");
+    let made = Cmd::new("genisoimage").args(["-quiet", "-R", "-o"]).arg(&data);
+    made.arg(scene.dir.path()).run().unwrap();
+    let run = scene.run(&["iso", "extract", "pxe", "data.iso"]);
+    assert!(run.code == 1 && run.stderr.contains("Unrecognized CoreOS ISO"), "{}", run.stderr);
     let none = scene.run(&["iso", "reset", "missing"]);
     assert!(none.stderr.contains("cannot use missing as a live ISO image"), "{}", none.stderr);
 }

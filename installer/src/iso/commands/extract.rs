@@ -9,6 +9,7 @@ use nestos_formats::live_media::PXEBOOT;
 use nestos_host::term;
 
 use crate::cli::IsoExtractPxeArgs;
+use crate::iso::live_iso::unrecognised;
 use crate::iso::patch::new_file;
 use crate::iso::volume::{Extent, Found, Volume};
 
@@ -35,11 +36,11 @@ pub(super) fn pxe(args: &IsoExtractPxeArgs) -> Result<()> {
 }
 
 fn files(file: &mut File, args: &IsoExtractPxeArgs) -> Result<Vec<(PathBuf, Extent)>> {
-    let volume = Volume::read(file)?;
+    let volume = Volume::read(file).map_err(unrecognised)?;
     let stem = args.iso.file_stem().and_then(|stem| stem.to_str());
     let stem = stem.context("its name is not UTF-8")?;
     let mut files = Vec::new();
-    for listed in volume.files(file, PXEBOOT)? {
+    for listed in volume.files(file, PXEBOOT).map_err(unrecognised)? {
         let name = listed.path.to_lowercase();
         if name.contains('/') || name.is_empty() {
             bail!("{name:?} cannot name a file");

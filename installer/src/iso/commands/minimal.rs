@@ -54,7 +54,7 @@ pub(super) fn run(args: &IsoExtractMinimalArgs) -> Result<()> {
 /// Reads what the image says of its minimal one.
 fn description(iso: &mut LiveIso) -> Result<Miniso> {
     if iso.is_customised()? {
-        return Err(anyhow!("the image was customised")).hint(format!(
+        return Err(anyhow!("Cannot operate on ISO with embedded customizations.")).hint(format!(
             "take the image as it was made: nestos-installer iso reset {}",
             iso.path().display()
         ));

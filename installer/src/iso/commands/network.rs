@@ -1,8 +1,9 @@
 //! `iso network`: keyfiles of the live system, in the image.
 
+use std::fs;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use nestos_host::term;
 
 use super::Change;
@@ -74,6 +75,7 @@ pub(crate) fn give_out(
         }
         return stdout::write(&text);
     };
+    fs::create_dir_all(target).with_context(|| format!("cannot make {}", target.display()))?;
     for (name, bytes) in files {
         if name.contains('/') || name.is_empty() || name == ".." {
             bail!("{name:?} cannot name a keyfile");
