@@ -1,6 +1,7 @@
 //! The user guide's 7.5.1, word for word: an ISO with a config and a disk in it installs by itself,
 //! and the machine enters the new system with the disc still in its drive, which comes first. Then
-//! all that can be put into a medium, on a USB stick.
+//! all that can be put into a medium, on a USB stick; every run sees that installation begin, the
+//! full run its end.
 
 use std::fs;
 use std::net::TcpListener;
@@ -91,6 +92,10 @@ fn a_customised_stick_runs_its_hooks_and_carries_its_settings_on_uefi() -> Resul
         .boot_order([BootDevice::Disk(1), BootDevice::Disk(0)])
         .port("nestos.installer")
         .start()?;
+    timed("the stick", || vm.wait_port("nestos.installer", "started", INSTALL_TIME))?;
+    if !suite.is_full() {
+        return vm.done();
+    }
     timed("installing", || vm.wait_reset(INSTALL_TIME))?;
     timed("the installed system", || settings_arrived(&vm))?;
     vm.done()
