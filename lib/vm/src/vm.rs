@@ -19,9 +19,10 @@ use crate::workdir::WorkDir;
 
 /// How often a machine that is waited for is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// What the console says when a boot will not go on.
-const HOPELESS: [&str; 4] = [
-    "Kernel panic - not syncing",
+/// What the console says of a boot that is lost; the machine may start again.
+const PANIC: &str = "Kernel panic - not syncing";
+/// What the console says when nothing will happen by itself.
+const STOPPED: [&str; 3] = [
     "You are in emergency mode",
     "NestOS: the boot stopped in the initramfs",
     "NestOS: the unattended installation stopped",
@@ -75,7 +76,7 @@ impl Vm {
             };
             let reason = if !self.is_running() {
                 "the machine has ended".to_owned()
-            } else if let Some(said) = HOPELESS.iter().find(|text| self.serial.has_said(text)) {
+            } else if let Some(said) = self.hopeless() {
                 format!("the console said `{said}`")
             } else if clock::instant() >= deadline {
                 format!("not in {} s", timeout.as_secs())
@@ -131,8 +132,8 @@ impl Vm {
         let waited = loop {
             let left = deadline.saturating_duration_since(clock::instant());
             let event = self.qmp.expect_event(&["RESET", "SHUTDOWN"], left.min(LOOK_INTERVAL));
-            let hopeless = || HOPELESS.iter().any(|said| self.serial.has_said(said));
-            if event.is_ok() || left <= LOOK_INTERVAL || !self.is_running() || hopeless() {
+            let stopped = || STOPPED.iter().any(|said| self.serial.has_said(said));
+            if event.is_ok() || left <= LOOK_INTERVAL || !self.is_running() || stopped() {
                 break event;
             }
         };
@@ -164,8 +165,7 @@ impl Vm {
             if written.contains(text) {
                 return Ok(());
             }
-            let hopeless = HOPELESS.iter().any(|said| self.serial.has_said(said));
-            if hopeless || !self.is_running() || clock::instant() >= deadline {
+            if self.hopeless().is_some() || !self.is_running() || clock::instant() >= deadline {
                 let console = self.serial.tail();
                 bail!(
                     "no `{text}` on port {name}, only {written:?}; the console ends with\n{console}"
@@ -173,6 +173,12 @@ impl Vm {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    /// Returns what the console said of a boot that will not go on.
+    fn hopeless(&self) -> Option<&'static str> {
+        let mut said = STOPPED.into_iter().chain([PANIC]);
+        said.find(|text| self.serial.has_said(text))
     }
 
     /// Stops the clock of the guest.
