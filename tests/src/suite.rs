@@ -15,8 +15,9 @@ const BIN: &str = "NESTOS_TEST_BIN";
 const NEXT: &str = "NESTOS_TEST_NEXT";
 const FULL: &str = "NESTOS_TEST_FULL";
 
-/// How many machines run at once.
-const PLACES: usize = 2;
+/// How many machines run at once: more than there are usually processors, since each of them waits
+/// now and then.
+const PLACES: usize = 3;
 
 /// How long a boot may take until ssh works: five times what an idle machine needs without KVM.
 pub const BOOT_TIME: Duration = Duration::from_secs(400);
@@ -177,8 +178,8 @@ fn is_full_run() -> bool {
     std::env::var_os(FULL).is_some_and(|full| full == "1")
 }
 
-/// Waits until fewer machines than [`PLACES`] run. Without KVM a booting machine keeps a little more
-/// than one core busy; more of them would starve each other.
+/// Waits until fewer machines than [`PLACES`] run. Without KVM a booting machine keeps a little less
+/// than one core busy; many of them would starve each other.
 fn wait_for_a_place() -> Result<File> {
     let places: Vec<File> = (0..PLACES)
         .map(|n| std::env::temp_dir().join(format!("nestos-tests.{n}.lock")))
