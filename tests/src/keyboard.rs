@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// Between two keys; an emulated keyboard holds only a few.
 const KEY_PAUSE: Duration = Duration::from_millis(60);
-/// What a login program needs to change from name to password.
+/// What a login program needs to change from name to password; each try gives it more.
 const PROMPT_PAUSE: Duration = Duration::from_secs(4);
 /// How long the answer on the serial line may take.
 const ANSWER_TIME: Duration = Duration::from_secs(8);
@@ -23,11 +23,13 @@ pub fn log_in_on_screen(
     timeout: Duration,
 ) -> Result<()> {
     let deadline: Instant = clock::instant() + timeout;
+    let mut pause = PROMPT_PAUSE;
     while clock::instant() < deadline {
         type_text(vm, &format!("{user}\n"))?;
-        std::thread::sleep(PROMPT_PAUSE);
+        std::thread::sleep(pause);
         type_text(vm, &format!("{password}\n"))?;
-        std::thread::sleep(PROMPT_PAUSE);
+        std::thread::sleep(pause);
+        pause += PROMPT_PAUSE / 4;
         type_text(vm, &format!("echo {word} of $USER >/dev/ttyS0\n"))?;
         if vm.serial().expect(&format!("{word} of {user}"), ANSWER_TIME).is_ok() {
             return Ok(());

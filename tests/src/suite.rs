@@ -19,10 +19,10 @@ const FULL: &str = "NESTOS_TEST_FULL";
 /// now and then.
 const PLACES: usize = 3;
 
-/// How long a boot may take until ssh works: five times what an idle machine needs without KVM.
-pub const BOOT_TIME: Duration = Duration::from_secs(400);
+/// How long a boot may take until ssh works: six times what an idle machine needs without KVM.
+pub const BOOT_TIME: Duration = Duration::from_secs(600);
 /// How long a guest may take to shut down.
-pub const OFF_TIME: Duration = Duration::from_secs(120);
+pub const OFF_TIME: Duration = Duration::from_secs(180);
 
 /// What is tested, and a directory for one test.
 #[derive(Debug)]

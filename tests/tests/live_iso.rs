@@ -11,9 +11,9 @@ use nestos_vm::{BootDevice, Disk, Firmware, Format, Machine, Network, SectorSize
 
 const GIB: u64 = 1 << 30;
 /// How long an installation may take in an emulated machine.
-const INSTALL_TIME: Duration = Duration::from_secs(600);
+const INSTALL_TIME: Duration = Duration::from_secs(900);
 /// How long a question of the conversation may take to come.
-const QUESTION_TIME: Duration = Duration::from_secs(60);
+const QUESTION_TIME: Duration = Duration::from_secs(120);
 const PASSWORD: &str = "correct horse 7";
 
 /// A person's config: a user who can log in on the console.

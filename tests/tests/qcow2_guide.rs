@@ -8,7 +8,7 @@ use anyhow::Result;
 use nestos_tests::{BOOT_TIME, Checks, Suite, timed};
 use nestos_vm::{Chipset, Disk, Firmware, Format, Machine, SshKey, Vm};
 
-const LOGIN_TIME: Duration = Duration::from_secs(60);
+const LOGIN_TIME: Duration = Duration::from_secs(120);
 const CONFIG: &str = "variant: nestos
 version: 1.0.0
 passwd:

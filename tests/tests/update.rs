@@ -12,9 +12,9 @@ use nestos_vm::{Disk, Firmware, Format, Machine, Ssh, SshKey, Vm};
 use serde_json::Value;
 
 /// How long an import may take in the guest.
-const IMPORT_TIME: Duration = Duration::from_secs(400);
+const IMPORT_TIME: Duration = Duration::from_secs(600);
 /// How long the service may take from a push to the reboot.
-const SERVICE_TIME: Duration = Duration::from_secs(400);
+const SERVICE_TIME: Duration = Duration::from_secs(600);
 /// How long GRUB may take to answer a key, which includes loading the kernel.
 const MENU_TIME: Duration = Duration::from_secs(120);
 /// Among the first lines of a kernel.
