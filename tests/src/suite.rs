@@ -15,9 +15,8 @@ const BIN: &str = "NESTOS_TEST_BIN";
 const NEXT: &str = "NESTOS_TEST_NEXT";
 const FULL: &str = "NESTOS_TEST_FULL";
 
-/// How many machines run at once: more than there are usually processors, since each of them waits
-/// now and then.
-const PLACES: usize = 3;
+/// How many machines run at once.
+const PLACES: usize = 2;
 
 /// How long a boot may take until ssh works: six times what an idle machine needs without KVM.
 pub const BOOT_TIME: Duration = Duration::from_secs(600);
