@@ -64,14 +64,12 @@ impl CommandLine {
     /// value that is none of `0`, `no`, `off` and `false`. An empty value, which a template leaves
     /// whose variable is not set, switches nothing on. The last one counts.
     pub fn own_flag(&self, name: &str) -> bool {
-        let own = |arg: &'_ str| PREFIXES.iter().any(|p| arg.strip_prefix(p) == Some(name));
-        let last = self.args().filter(|arg| {
-            let plain = |prefix: &&str| arg.strip_prefix(*prefix);
-            PREFIXES.iter().filter_map(plain).any(|rest| value_of(rest, name).is_some())
-        });
-        let Some(arg) = last.last() else { return false };
-        let value = arg.split_once('=').map_or("", |(_, value)| value);
-        own(arg) || !["", "0", "no", "off", "false"].contains(&value)
+        // What follows the name: nothing, or `=` and a value.
+        let behind =
+            |arg| PREFIXES.iter().find_map(|p| str::strip_prefix(arg, p)?.strip_prefix(name));
+        let given = self.args().filter_map(behind);
+        let last = given.filter(|rest| rest.is_empty() || rest.starts_with('=')).last();
+        last.is_some_and(|rest| !["=", "=0", "=no", "=off", "=false"].contains(&rest))
     }
 }
 
