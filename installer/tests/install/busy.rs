@@ -2,20 +2,55 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nestos_host::cmd::Cmd;
 
 use crate::support::{Bench, Loop, MIB, image, install_on, loop_devices, program};
 
+/// Held for writing by a test whose mount namespace keeps every mount that it finds.
+static MOUNTS: RwLock<()> = RwLock::new(());
+
+/// Held by a test that makes such a namespace, while no other test has anything mounted.
+pub(crate) fn with_a_namespace() -> RwLockWriteGuard<'static, ()> {
+    MOUNTS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A directory for mounts that end in the namespaces of other tests' installers as well, the way
+/// they do where systemd shares `/`.
+pub(crate) struct Places {
+    pub(crate) dir: PathBuf,
+    _lock: RwLockReadGuard<'static, ()>,
+}
+
+impl Places {
+    pub(crate) fn below(dir: &Path) -> Self {
+        let lock = MOUNTS.read().unwrap_or_else(PoisonError::into_inner);
+        let dir = dir.join("places");
+        fs::create_dir(&dir).unwrap();
+        Cmd::new("mount").arg("--bind").args([&dir, &dir]).run().unwrap();
+        Cmd::new("mount").arg("--make-shared").arg(&dir).run().unwrap();
+        Self { dir, _lock: lock }
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        let unmounted = Cmd::new("umount").arg(&self.dir).run();
+        assert!(std::thread::panicking() || unmounted.is_ok(), "{unmounted:?}");
+    }
+}
+
 /// A mount of a test, unmounted when dropped.
-pub(crate) struct Mounted(pub(crate) PathBuf);
+pub(crate) struct Mounted(pub(crate) PathBuf, #[expect(dead_code, reason = "dropped")] Places);
 
 impl Mounted {
     pub(crate) fn mount(what: &Path, options: &[&str], below: &Path) -> Self {
-        let place = below.join("mounted here");
-        fs::create_dir_all(&place).unwrap();
+        let places = Places::below(below);
+        let place = places.dir.join("mounted here");
+        fs::create_dir(&place).unwrap();
         Cmd::new("mount").args(options).arg(what).arg(&place).run().unwrap();
-        Self(place)
+        Self(place, places)
     }
 }
 

@@ -10,7 +10,7 @@ use nestos_host::cmd::Cmd;
 use nestos_host::disk_use::{Sources, release};
 use nestos_host::term::error_lines;
 
-use crate::busy::Mounted;
+use crate::busy::{Mounted, Places, with_a_namespace};
 use crate::support::{Bench, Loop, MIB, image, install_on, loop_devices};
 
 /// A loop device with an ext4 file system.
@@ -64,7 +64,8 @@ fn mounts_over_and_beside_each_other_are_ended_in_order() {
     }
     let bench = Bench::new(32 * MIB);
     let disk = formatted(&bench);
-    let at = |name: &str| bench.dir.path().join(name);
+    let places = Places::below(bench.dir.path());
+    let at = |name: &str| places.dir.join(name);
     mount(&[], &disk.0, &at("a place"));
     mount(&["-t", "tmpfs"], Path::new("none"), &at("a place/inside"));
     mount(&["--bind"], &at("a place"), &at("bound"));
@@ -78,7 +79,7 @@ fn mounts_over_and_beside_each_other_are_ended_in_order() {
 
     let said = released(&disk.0).unwrap();
     let commands = said.iter().position(|l| l == "by these commands:").unwrap();
-    let root = bench.dir.path().display();
+    let root = places.dir.display();
     assert_eq!(
         said[commands + 1..],
         [
@@ -113,7 +114,8 @@ fn a_program_at_work_on_the_disk_is_named_and_left_alone() {
     }
     let bench = Bench::new(32 * MIB);
     let disk = formatted(&bench);
-    let place = bench.dir.path().join("place");
+    let places = Places::below(bench.dir.path());
+    let place = places.dir.join("place");
     mount(&[], &disk.0, &place);
     let mut program = Running::start(&[], "cd \"$1\" && echo ready && exec sleep 60", &[&place]);
     let pid = program.0.id();
@@ -132,6 +134,7 @@ fn a_mount_that_only_another_namespace_has_is_named_and_ended_there() {
     if !loop_devices("a_mount_that_only_another_namespace_has_is_named_and_ended_there") {
         return;
     }
+    let _lock = with_a_namespace();
     let bench = Bench::new(32 * MIB);
     let disk = formatted(&bench);
     let place = bench.dir.path().join("place");

@@ -8,6 +8,7 @@ use nestos_host::disk_use::Sources;
 use nestos_host::disks::{self, Disk, DiskIdentity, Offer};
 use nestos_installer::selector::{Busy, DeviceSpec};
 
+use crate::busy::Places;
 use crate::support::{Bench, ENTRY, Loop, MIB, boot_file, image, install_on, loop_devices};
 
 fn described(device: &Loop) -> Disk {
@@ -105,7 +106,8 @@ fn a_disk_in_use_is_selected_only_to_be_released() {
     let path = bench.file("image", image());
     Cmd::new("mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(&bench.disk).run().unwrap();
     let device = Loop::attach(&bench.disk, &[]);
-    let place = bench.dir.path().join("place");
+    let places = Places::below(bench.dir.path());
+    let place = places.dir.join("place");
     std::fs::create_dir(&place).unwrap();
     Cmd::new("mount").arg(&device.0).arg(&place).run().unwrap();
     let selector = format!("path={}", device.0.display());

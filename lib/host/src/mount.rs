@@ -88,16 +88,19 @@ pub fn enter_namespace() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS)
         .context("cannot make a mount namespace")
         .hint("this needs root, and in a container also CAP_SYS_ADMIN")?;
-    let none = None::<&str>;
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
-        .context("cannot keep mounts from others")
+    keep_mounts_from_others()
 }
 
 fn private_namespace() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS).context("cannot make a private mount namespace")?;
+    keep_mounts_from_others()
+}
+
+/// What others unmount goes away here too: it would keep their disks busy.
+fn keep_mounts_from_others() -> Result<()> {
     let none = None::<&str>;
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
-        .context("cannot make the mounts private")
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
+        .context("cannot keep mounts from others")
 }
 
 fn in_namespace<T>(how: &How<'_>, dir: &Path, edit: impl FnOnce() -> Result<T>) -> Result<T> {
