@@ -10,6 +10,7 @@ mod derived;
 pub mod guide;
 mod installed;
 mod keyboard;
+pub mod no_such_disk;
 mod registry;
 mod shell;
 mod site;

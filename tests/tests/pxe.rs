@@ -1,7 +1,7 @@
 //! Machines that boot from the network, by the firmware's own means: iPXE with a customised
 //! initramfs, the rootfs by its address; PXELINUX with the user guide's lines, the rootfs beside the
-//! initramfs. Every run sees machines boot and begin; the full run waits for the installations and
-//! enters the systems.
+//! initramfs. Every run sees machines boot and begin, or refuse to; the full run waits for the
+//! installations and enters the systems.
 
 use std::fs;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use nestos_host::cmd::Cmd;
 use nestos_tests::{
     BOOT_TIME, NetworkSite, Shell, Suite, Trouble, WebServer, blank_disk, guide, log_in_on_screen,
-    require_image_on, timed,
+    no_such_disk, require_image_on, require_untouched, timed,
 };
 use nestos_vm::{BootDevice, Bus, Chipset, Disk, Firmware, Format, Machine, Vm};
 
@@ -155,7 +155,11 @@ fn ipxe_appends_the_rootfs_on_bios() -> Result<()> {
     let url = server.guest_url();
     fs::copy(suite.compile("example", guide::ROOT)?, site.file("node.ign"))?;
     // The installation takes its time, and the full run alone has it.
-    let install = if suite.is_full() { format!("{ARGUMENTS}{url}node.ign") } else { String::new() };
+    let install = if suite.is_full() {
+        format!("{ARGUMENTS}{url}node.ign")
+    } else {
+        no_such_disk::ARGUMENT.to_owned()
+    };
     let script = format!(
         "#!ipxe\nkernel {url}vmlinuz initrd=initrd.img initrd=rootfs.img console=ttyS0,115200n8 \
          {install}\ninitrd {url}initrd.img\ninitrd {url}rootfs.img\nboot\n"
@@ -168,13 +172,17 @@ fn ipxe_appends_the_rootfs_on_bios() -> Result<()> {
         .tftp(site.dir(), format!("{url}boot.ipxe"))
         .disk(Disk::in_place(&disk, Format::Raw))
         .boot_order([BootDevice::Network])
-        .port("nestos.liveiso-success")
+        .port("nestos.installer")
         .start()?;
     if !suite.is_full() {
-        timed("live system", || {
-            vm.wait_port("nestos.liveiso-success", "nestos-liveiso-success", INSTALL_TIME)
+        timed("the refusal", || {
+            no_such_disk::SAYS
+                .iter()
+                .try_for_each(|text| vm.serial().expect(text, INSTALL_TIME))?;
+            vm.wait_port("nestos.installer", r#""state":"failed""#, BOOT_TIME)
         })?;
-        return vm.done();
+        vm.done()?;
+        return require_untouched(&disk);
     }
     timed("installing", || vm.wait_off(INSTALL_TIME))?;
     vm.done()?;

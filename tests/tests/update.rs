@@ -1,6 +1,6 @@
 //! A node's life with updates: rebase to an image of a registry, upgrade by its tag, roll back,
 //! choose in the boot menu; then the service alone: a good image, one that fails its check, one
-//! whose kernel panics, and a good one again.
+//! whose kernel panics, and a good one again. The menu and the last image are in the full run.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,7 +55,6 @@ fn a_node_is_updated_by_hand_and_by_the_service_and_falls_back() -> Result<()> {
     suite.install(&disk, &world.config, &["panic=1"])?;
     let vm = Machine::new("update")
         .firmware(Firmware::Uefi)
-        .cpus(2)
         .memory_mib(2048)
         .disk(Disk::in_place(&disk, Format::Raw))
         .start()?;
@@ -63,7 +62,7 @@ fn a_node_is_updated_by_hand_and_by_the_service_and_falls_back() -> Result<()> {
     let ssh = timed("first boot", || node.login())?;
     let ssh = by_hand(&node, ssh)?;
     let ssh = back(&suite, &node, ssh)?;
-    by_the_service(&node, ssh)?;
+    by_the_service(&suite, &node, ssh)?;
     timed("switching off", || node.vm.power_off(OFF_TIME))?;
     node.vm.done()?;
     timed("ostree fsck", || repository_is_sound(&disk, &suite.dir().join("root")))
@@ -279,7 +278,7 @@ fn past_the_menu(node: &Node, ssh: Ssh) -> Result<Ssh> {
     Ok(ssh)
 }
 
-fn by_the_service(node: &Node, ssh: Ssh) -> Result<()> {
+fn by_the_service(suite: &Suite, node: &Node, ssh: Ssh) -> Result<()> {
     let world = &node.world;
     ssh.check(
         "printf 'agent.timing.steady_interval_secs = 5\nupdates.strategy = \"immediate\"\n' \
@@ -314,6 +313,9 @@ fn by_the_service(node: &Node, ssh: Ssh) -> Result<()> {
     let ssh = node.resets("v6 panics until GRUB falls back", 1 + TRIES)?;
     runs(&ssh, "v4")?;
     denied(&ssh, &v6, "boot-failed")?;
+    if !suite.is_full() {
+        return Ok(());
+    }
 
     node.vm.qmp().forget_events()?;
     let v7 = Layer::default().file("usr/share/e2e/v7", 0o644, "seven");
