@@ -29,6 +29,32 @@ step() {
     printf '%s\n' "${TIMES[-1]}" >&2
 }
 
+# behind NAME COMMAND...: like step, but what follows begins at once; caught_up waits for it and
+# shows what it said. It ends with the script.
+behind() {
+    BEHIND_NAME=$1 BEHIND_START=$SECONDS BEHIND_LOG="$CACHE/logs/behind.log"
+    shift
+    say "==> $BEHIND_NAME (behind what follows)"
+    mkdir -p "$CACHE/logs"
+    # A process group of its own.
+    set -m
+    (set -e; "$@") >"$BEHIND_LOG" 2>&1 </dev/null &
+    set +m
+    BEHIND_PID=$!
+    trap 'kill -- "-$BEHIND_PID" 2>/dev/null || true' EXIT
+}
+
+caught_up() {
+    local status=0
+    wait "$BEHIND_PID" || status=$?
+    trap - EXIT
+    say "==> $BEHIND_NAME"
+    cat "$BEHIND_LOG" >&2
+    ((status == 0)) || die "\"$BEHIND_NAME\" failed"
+    TIMES+=("$(printf '%5d s  %s' $((SECONDS - BEHIND_START)) "$BEHIND_NAME")")
+    printf '%s\n' "${TIMES[-1]}" >&2
+}
+
 print_times() {
     say "Times"
     printf '%s\n' "${TIMES[@]}" >&2
