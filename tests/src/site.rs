@@ -7,7 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nestos_formats::cpio;
 
+use crate::guide;
 use crate::suite::Suite;
+
+/// Where Debian has PXELINUX.
+const PXELINUX: &str = "/usr/lib/PXELINUX/pxelinux.0";
+const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 /// A directory with copies of kernel, initramfs and rootfs of the live system, which a test may
 /// change: `vmlinuz`, `initrd.img`, `rootfs.img`.
@@ -65,6 +70,28 @@ impl NetworkSite {
         let mut rootfs = File::open(self.file("rootfs.img"))?;
         io::copy(&mut rootfs, &mut initramfs)
             .with_context(|| format!("cannot append to {}", path.display()))?;
+        Ok(())
+    }
+
+    /// Adds PXELINUX with the lines of the guide's 8.4, and the names that they have for the files;
+    /// the config comes from `config`, an address.
+    pub fn add_pxelinux(&self, config: &str) -> Result<()> {
+        for (from, to) in [(PXELINUX, "pxelinux.0"), (LDLINUX, "ldlinux.c32")] {
+            fs::copy(from, self.file(to)).with_context(|| format!("copying {from}"))?;
+        }
+        // Its arguments after those of APPEND.
+        let append = format!("{} {} {}", guide::PXE_APPEND, guide::PXE_DISK, guide::PXE_CONFIG);
+        let append = guide::filled(&append, &[(guide::CONFIG_ADDRESS, config)])?;
+        let menu = format!("DEFAULT nestos\nLABEL nestos\n{}\n{append}\n", guide::PXE_KERNEL);
+        fs::create_dir(self.file("pxelinux.cfg"))?;
+        fs::write(self.file("pxelinux.cfg/default"), menu)?;
+        for (from, to) in [
+            ("vmlinuz", "nestos-live-kernel-x86_64"),
+            ("initrd.img", "nestos-live-initramfs.x86_64.img"),
+            ("rootfs.img", "nestos-live-rootfs.x86_64.img"),
+        ] {
+            fs::hard_link(self.file(from), self.file(to))?;
+        }
         Ok(())
     }
 

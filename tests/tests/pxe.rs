@@ -6,7 +6,7 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use nestos_host::cmd::Cmd;
 use nestos_tests::{
     BOOT_TIME, NetworkSite, Shell, Suite, Trouble, WebServer, blank_disk, guide, log_in_on_screen,
@@ -21,9 +21,6 @@ const INSTALL_TIME: Duration = Duration::from_secs(900);
 const TROUBLE_TIME: Duration = Duration::from_secs(75);
 /// The guide's password for root.
 const PASSWORD: &str = "qwer1234";
-/// Where Debian has PXELINUX.
-const PXELINUX: &str = "/usr/lib/PXELINUX/pxelinux.0";
-const LDLINUX: &str = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
 
 #[test]
 fn a_customised_initramfs_installs_with_no_further_step_by_ipxe_on_uefi() -> Result<()> {
@@ -78,19 +75,7 @@ fn the_guides_pxelinux_lines_install_on_bios() -> Result<()> {
     let config = suite.compile("example", guide::ROOT)?;
     fs::copy(config, site.file("example.ign"))?;
     let server = WebServer::start_in(site.dir().to_owned())?;
-    let url = format!("{}example.ign", server.guest_url());
-    for (from, to) in [(PXELINUX, "pxelinux.0"), (LDLINUX, "ldlinux.c32")] {
-        fs::copy(from, site.file(to)).with_context(|| format!("copying {from}"))?;
-    }
-    fs::create_dir(site.file("pxelinux.cfg"))?;
-    fs::write(site.file("pxelinux.cfg/default"), menu(&url)?)?;
-    for (from, to) in [
-        ("vmlinuz", "nestos-live-kernel-x86_64"),
-        ("initrd.img", "nestos-live-initramfs.x86_64.img"),
-        ("rootfs.img", "nestos-live-rootfs.x86_64.img"),
-    ] {
-        fs::hard_link(site.file(from), site.file(to))?;
-    }
+    site.add_pxelinux(&format!("{}example.ign", server.guest_url()))?;
     let disk = blank_disk(suite.dir(), "disk.raw", 10 * GIB)?;
     let vm = Machine::new("pxe-guide")
         .firmware(Firmware::Bios)
@@ -203,11 +188,4 @@ fn is_healthy(vm: &Vm) -> Result<()> {
     let failed = shell.check("systemctl --failed --plain --no-legend")?;
     ensure!(failed.is_empty(), "units failed: {failed}");
     shell.check("is-live-image").map(drop)
-}
-
-/// The guide's 8.4: its lines, its arguments after those of APPEND, with this address.
-fn menu(config: &str) -> Result<String> {
-    let append = format!("{} {} {}", guide::PXE_APPEND, guide::PXE_DISK, guide::PXE_CONFIG);
-    let append = guide::filled(&append, &[(guide::CONFIG_ADDRESS, config)])?;
-    Ok(format!("DEFAULT nestos\nLABEL nestos\n{}\n{append}\n", guide::PXE_KERNEL))
 }
