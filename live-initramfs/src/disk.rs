@@ -16,26 +16,33 @@ pub(crate) fn new_uuids() -> Result<()> {
     // Ignition may have made another one.
     boot_label::check()?;
     for (label, image_uuid) in [("boot", IMAGE_BOOT_UUID), ("root", IMAGE_ROOT_UUID)] {
-        let device = format!("/dev/disk/by-label/{label}");
-        let found = Cmd::new("blkid").args(["-p", "-o", "export", &device]).output()?;
-        if property(&found, "UUID") != Some(image_uuid) {
-            continue;
-        }
-        match property(&found, "TYPE") {
-            // metadata_csum_seed lets the UUID change without rewriting checksums, but tune2fs
-            // wants a file system that was checked since it was last mounted.
-            Some("ext4") => {
-                check_ext4(&device)?;
-                Cmd::new("tune2fs").args(["-U", "random", &device]).run()?;
-            }
-            Some("xfs") => Cmd::new("xfs_admin").args(["-U", "generate", &device]).run()?,
-            other => term::warning(format!(
-                "{device} keeps the UUID of the image: no tool for {}",
-                other.unwrap_or("an unknown file system")
-            )),
-        }
+        renew(&format!("/dev/disk/by-label/{label}"), image_uuid)?;
     }
     Cmd::new("udevadm").args(["settle", "--timeout=30"]).run()
+}
+
+/// Gives the file system on `device` a random UUID if it has that of the image.
+fn renew(device: &str, image_uuid: &str) -> Result<()> {
+    let found = Cmd::new("blkid").args(["-p", "-o", "export", device]).output()?;
+    if property(&found, "UUID") != Some(image_uuid) {
+        return Ok(());
+    }
+    match property(&found, "TYPE") {
+        // metadata_csum_seed lets the UUID change without rewriting checksums, but tune2fs
+        // wants a file system that was checked since it was last mounted.
+        Some("ext4") => {
+            check_ext4(device)?;
+            Cmd::new("tune2fs").args(["-U", "random", device]).run()
+        }
+        Some("xfs") => Cmd::new("xfs_admin").args(["-U", "generate", device]).run(),
+        other => {
+            term::warning(format!(
+                "{device} keeps the UUID of the image: no tool for {}",
+                other.unwrap_or("an unknown file system")
+            ));
+            Ok(())
+        }
+    }
 }
 
 /// Checks a file system that may have seen a power cut; errors that could be corrected are fine.
@@ -124,6 +131,38 @@ fn property<'a>(export: &'a str, key: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file with a file system that has the image's UUID.
+    fn copy_of_the_image(dir: &Path, mkfs: &[&str]) -> String {
+        let path = dir.join(mkfs[0]);
+        fs::File::create(&path).unwrap().set_len(320 << 20).unwrap();
+        Cmd::new(mkfs[0]).args(&mkfs[1..]).arg(&path).run().unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn uuid(device: &str) -> String {
+        let found = Cmd::new("blkid").args(["-p", "-o", "export", device]).output().unwrap();
+        property(&found, "UUID").unwrap().to_owned()
+    }
+
+    #[test]
+    fn copies_of_the_image_get_uuids_of_their_own_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let in_xfs = format!("uuid={IMAGE_ROOT_UUID}");
+        for (mkfs, check) in [
+            (&["mkfs.ext4", "-q", "-U", IMAGE_ROOT_UUID][..], &["e2fsck", "-f", "-n"][..]),
+            (&["mkfs.xfs", "-q", "-m", &in_xfs], &["xfs_repair", "-n", "-f"]),
+        ] {
+            let device = copy_of_the_image(dir.path(), mkfs);
+            assert_eq!(uuid(&device), IMAGE_ROOT_UUID);
+            renew(&device, IMAGE_ROOT_UUID).unwrap();
+            let own = uuid(&device);
+            assert_ne!(own, IMAGE_ROOT_UUID, "{device}");
+            Cmd::new(check[0]).args(&check[1..]).arg(&device).run().unwrap();
+            renew(&device, IMAGE_ROOT_UUID).unwrap();
+            assert_eq!(uuid(&device), own, "{device} was renewed again");
+        }
+    }
 
     #[test]
     fn properties_are_matched_by_their_whole_name() {
